@@ -1,0 +1,48 @@
+/* A streaming JSON writer: never a tree, never a 500 MB string. Numbers are written so that they read back to the same
+ * bits (shortest of %.9g for float, %.17g for double); NaN and Inf become null; strings that are not UTF-8 get U+FFFD
+ * in place of bad bytes. Errors of the sink are remembered and told once by json_write_finish. */
+#ifndef LANCET_JSON_WRITE_H
+#define LANCET_JSON_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "error.h"
+#include "str.h"
+
+enum { JSON_WRITE_DEPTH = 64 };
+
+struct json_write {
+    void (*put)(void *sink, const char *bytes, size_t n);
+    void *sink;
+    unsigned depth;
+    bool pretty, failed;
+    bool first[JSON_WRITE_DEPTH], after_key;
+    unsigned flat_from; /* arrays at this depth and below go on one line; 0: none */
+};
+
+void json_write_to_file(struct json_write *w, FILE *file, bool pretty);
+void json_write_to_str(struct json_write *w, struct str *s, bool pretty);
+
+void json_write_object_begin(struct json_write *w);
+void json_write_object_end(struct json_write *w);
+void json_write_array_begin(struct json_write *w);
+void json_write_array_end(struct json_write *w);
+void json_write_key(struct json_write *w, const char *key);
+void json_write_string(struct json_write *w, const char *text); /* NULL: null */
+void json_write_string_n(struct json_write *w, const char *bytes, size_t n);
+void json_write_u64(struct json_write *w, uint64_t value);
+void json_write_i64(struct json_write *w, int64_t value);
+void json_write_double(struct json_write *w, double value);
+void json_write_float(struct json_write *w, float value);
+void json_write_bool(struct json_write *w, bool value);
+void json_write_null(struct json_write *w);
+/* Key and value in one. */
+void json_write_member_string(struct json_write *w, const char *key, const char *text);
+void json_write_member_u64(struct json_write *w, const char *key, uint64_t value);
+void json_write_member_double(struct json_write *w, const char *key, double value);
+void json_write_member_bool(struct json_write *w, const char *key, bool value);
+
+#endif

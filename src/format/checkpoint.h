@@ -1,0 +1,96 @@
+/* A checkpoint: every tensor of a model over all its files, as names, dtypes, shapes and byte ranges; never arithmetic.
+ *
+ * PATH is a Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), one .safetensors
+ * file, or a hub name ("org/name") that the local Hugging Face cache holds (read-only). Config, tokenizer and templates
+ * are asked of the checkpoint, whether they lie beside the weights (HF) or inside them (GGUF, later).
+ *
+ * Opening checks everything of formats.md 1.3 and 6 before any byte of a tensor is used. Every file is held by one open
+ * description, flock'ed shared (READ) or exclusive (CHANGE) for as long as the checkpoint is open, and mapped read-only.
+ * An open record in `.lancet` (design.md 5) that names one of the files: READ gives ERROR_BUSY, CHANGE recovers first.
+ */
+#ifndef LANCET_CHECKPOINT_H
+#define LANCET_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "context.h"
+#include "digest.h"
+#include "dtype.h"
+#include "error.h"
+
+enum { TENSOR_MAX_RANK = 8 };
+
+struct tensor {
+    const char *name;
+    enum dtype dtype;
+    unsigned rank; /* 0: one element */
+    uint64_t shape[TENSOR_MAX_RANK];
+    uint64_t elements, bytes;
+    size_t file;      /* index into checkpoint.files */
+    uint64_t offset;  /* of its first byte in that file */
+    const void *data; /* the mapped bytes; may be unaligned */
+};
+
+struct checkpoint_file {
+    const char *name; /* as the index or the folder spells it: a plain file name */
+    const char *path; /* resolved: no links */
+    const struct format *format;
+    const char *metadata; /* the format's own metadata (safetensors: the text of __metadata__, an object), or NULL */
+    int fd;               /* read-only */
+    uint64_t size;
+    uint64_t head; /* bytes before the tensor data: 8 + N */
+    const uint8_t *map;
+    dev_t device; /* identity, for locks and for "is this source the target?"; never stored */
+    ino_t inode;
+    bool in_cache;   /* reached through a link into a content-addressed cache */
+    bool hard_linked;
+};
+
+struct checkpoint {
+    const char *path;      /* as the user gave it */
+    const char *directory; /* resolved directory of the weight files; NULL when they lie in several */
+    const char *folder;    /* where config.json and tokenizer.json lie */
+    struct checkpoint_file *files;
+    size_t n_files;
+    struct tensor *tensors; /* sorted by name */
+    size_t n_tensors;
+    bool writable; /* opened with CHECKPOINT_CHANGE */
+    const struct context *context;
+    struct arena arena;
+};
+
+enum checkpoint_mode { CHECKPOINT_READ, CHECKPOINT_CHANGE };
+
+struct checkpoint_options {
+    enum checkpoint_mode mode;
+    bool force;         /* CHANGE: hard links, cache links, files that another program has open; records of another host */
+    bool ignore_record; /* READ by verify only: open although a record is open */
+};
+
+/* ERROR_IO, _FORMAT, _UNSUPPORTED (FP8 with scales, GPTQ, AWQ, MXFP4 for CHANGE), _BUSY, _MEMORY. `context` must
+ * outlive the checkpoint. */
+bool checkpoint_open(const struct context *context, const char *path, const struct checkpoint_options *options,
+                     struct checkpoint **out, struct error *err);
+void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
+
+/* NULL when there is none. O(log n). */
+const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
+
+/* A file of the model that is not weights (config.json, tokenizer.json, ...): its bytes, NUL-terminated, to be freed
+ * with free(); *out NULL and true when the model has none. */
+bool checkpoint_companion(const struct checkpoint *checkpoint, const char *name, char **out, size_t *n,
+                          struct error *err);
+
+/* SHA-256 of a file's own header (the first `head` bytes), of a tensor's bytes, of a whole file. */
+bool checkpoint_header_digest(const struct checkpoint *checkpoint, size_t file, struct digest *out, struct error *err);
+bool checkpoint_tensor_digest(const struct checkpoint *checkpoint, const struct tensor *tensor, struct digest *out,
+                              struct error *err);
+bool checkpoint_file_digest(const struct checkpoint *checkpoint, size_t file, struct digest *out, struct error *err);
+
+/* "F32 [3, 4]" for sentences. */
+void tensor_describe(const struct tensor *tensor, char *out, size_t size);
+
+#endif
