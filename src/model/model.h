@@ -1,0 +1,40 @@
+/* A model that can run: architecture row + config + weights by role, seen through an overlay. */
+#ifndef LANCET_MODEL_H
+#define LANCET_MODEL_H
+
+#include "architecture.h"
+#include "checkpoint.h"
+#include "config.h"
+#include "overlay.h"
+#include "weight.h"
+
+struct model {
+    const struct checkpoint *checkpoint;
+    const struct architecture *architecture;
+    struct model_config config;
+    struct overlay *overlay; /* the model's own, empty at first; weights are seen through it */
+    struct weight global[ROLE_COUNT];   /* roles outside the layers */
+    struct weight (*layer)[ROLE_COUNT]; /* [n_layers] */
+    real *vectors;                      /* norm weights and biases, converted once */
+    real *inverse_frequencies[CONFIG_MAX_ROPES]; /* [rotary_dim / 2] */
+    struct arena arena;
+};
+
+/* Reads config.json, finds the architecture's row by model_type, checks every shape against the config. An unknown
+ * model_type is ERROR_UNSUPPORTED and names the nearest row. */
+bool model_open(const struct context *context, const struct checkpoint *checkpoint, struct model **out,
+                struct error *err);
+void model_close(struct model *model);
+
+/* Call after the overlay changed: vectors that it touches are converted again. */
+bool model_refresh(struct model *model, struct error *err);
+
+/* Which tensor an edit of a layer writes: the down projection. */
+const struct weight *model_site(const struct model *model, size_t layer);
+
+/* Every tensor that layers 0 .. layer and the embeddings use, sorted by name: what the keys of `layer` depend on, but
+ * for the down projection (and what follows it) of `layer` itself. *n of them, in the arena of the model. */
+bool model_tensors_below(const struct model *model, size_t layer, const struct tensor ***out, size_t *n,
+                         struct error *err);
+
+#endif

@@ -1,0 +1,98 @@
+/* One forward over a batch of sequences of different lengths: packed rows without padding, key/value caches, taps,
+ * restart from a layer, and gradients with respect to activations.
+ *
+ * Rows. The tokens of all sequences lie behind one another: row r belongs to sequence s at position p. Activations are
+ * [rows, width].
+ *
+ * The cached loop of edit.md 10.2: pass_run once with keep_from, then pass_resume again and again: only layers above
+ * the restart layer and only positions from `from[s]` on are computed; earlier positions keep their keys and values.
+ */
+#ifndef LANCET_PASS_H
+#define LANCET_PASS_H
+
+#include "model.h"
+
+struct sequence {
+    const uint32_t *ids;
+    size_t length;
+};
+
+/* Named places in a layer where a tap may look or write. TransformerLens's names are in docs/architecture.md. */
+enum site {
+    SITE_EMBEDDING,         /* [rows, width] residual stream before layer 0 (layer must be 0) */
+    SITE_STATE,             /* [rows, width] residual stream after the layer (hook_resid_post) */
+    SITE_ATTENTION_PATTERN, /* [heads, queries, keys] of one sequence after softmax; called once per sequence */
+    SITE_ATTENTION_SCORES,  /* the same before softmax, masked entries -inf */
+    SITE_ATTENTION_OUT,     /* [rows, width] what attention adds to the stream (after a post norm) */
+    SITE_STATE_MID,         /* [rows, width] after the attention add */
+    SITE_MLP_KEY,           /* [rows, ff] input of the down projection */
+    SITE_MLP_VALUE,         /* [rows, width] its raw output, before any post norm */
+    SITE_MLP_OUT,           /* [rows, width] what the MLP adds to the stream (after a post norm) */
+    SITE_COUNT
+};
+const char *site_name(enum site site);
+
+struct tap_view {
+    size_t layer;
+    real *data;  /* writable; see the site for its shape */
+    size_t n_rows, width; /* row sites */
+    const uint32_t *row_sequence, *row_position; /* [n_rows] */
+    size_t sequence, n_heads, n_queries, n_keys; /* pattern and scores: one sequence; query i is position
+                                                    n_keys - n_queries + i */
+};
+
+struct tap {
+    enum site site;
+    size_t first_layer, last_layer; /* inclusive */
+    void (*call)(void *user, const struct tap_view *view);
+    void *user;
+};
+
+struct pass;
+
+struct pass_options {
+    size_t n_layers;      /* stop after this many layers (0: all) */
+    const struct tap *taps;
+    size_t n_taps;
+    bool keep_cache;      /* keys and values are kept, for pass_append */
+    size_t capacity;      /* positions that a cache has room for, per sequence (0: the longest length) */
+    /* For pass_resume and pass_backward: */
+    bool resumable;
+    size_t resume_layer;      /* activations above its MLP value are kept and may be run again */
+    const size_t *from;       /* [n_sequences] first position that is run again */
+};
+
+/* Checks ids against the vocabulary and lengths against the context (ERROR_USAGE), sizes and takes the workspace.
+ * Tokens are copied; taps are borrowed. pass_bytes tells the memory beforehand. */
+bool pass_new(const struct context *context, const struct model *model, const struct sequence *sequences,
+              size_t n_sequences, const struct pass_options *options, struct pass **out, struct error *err);
+void pass_free(struct pass *pass);
+size_t pass_bytes(const struct pass *pass);
+
+bool pass_run(struct pass *pass, struct error *err);
+
+/* Runs again from the raw MLP output of resume_layer on: `add` [width], when not NULL, is added to it at position
+ * at[s] of every sequence s (the delta of ROME), taps are called as in pass_run for what is run. */
+bool pass_resume(struct pass *pass, const real *add, const size_t *at, struct error *err);
+
+/* Appends one token to every sequence (KV cache) and runs it. ids [n_sequences]. */
+bool pass_append(struct pass *pass, const uint32_t *ids, struct error *err);
+
+/* Where logits are wanted. */
+struct place {
+    size_t sequence, position;
+};
+/* Logits [n, vocabulary] = head(final norm(state)). Places must have been run last time. */
+bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *logits, struct error *err);
+
+/* After pass_run or pass_resume of a resumable pass: from dlogits [n, vocabulary] at these places down to the raw MLP
+ * output of resume_layer: gradient [n_sequences, width] at position at[s] of every sequence. */
+bool pass_backward(struct pass *pass, const struct place *places, size_t n, const real *dlogits, const size_t *at,
+                   real *gradient, struct error *err);
+
+/* The raw MLP output (SITE_MLP_VALUE) and key (SITE_MLP_KEY) of resume_layer at (sequence, position) as the last
+ * pass_run computed them, without `add`. Positions from `from` on only. Borrowed. */
+const real *pass_value(const struct pass *pass, size_t sequence, size_t position);
+const real *pass_key(const struct pass *pass, size_t sequence, size_t position);
+
+#endif
