@@ -14,7 +14,10 @@ void *memory_array(size_t n, size_t size)
 
 void *memory_zeroed(size_t n, size_t size)
 {
-    return n && size ? calloc(n, size) : calloc(1, 1);
+    size_t bytes;
+    if (!size_mul(n, size, &bytes))
+        return NULL;
+    return calloc(1, bytes ? bytes : 1);
 }
 
 void *memory_resize(void *block, size_t n, size_t size)
