@@ -1,0 +1,70 @@
+/* Inner loops of small products over stored rows, one table per instruction set, chosen at run time. A table
+ * holds C that any compiler takes (kernels.c) or AVX2 with FMA and F16C (kernels_avx2.c); a test compares
+ * them. Rows are given in bytes where they are stored elements, in numbers where they are converted already.
+ */
+#ifndef LANCET_KERNELS_H
+#define LANCET_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dtype.h"
+#include "real.h"
+
+/* The dtypes that have inner loops of their own; any other is converted by rows.h first. */
+enum kernel_dtype { KERNEL_F32, KERNEL_BF16, KERNEL_F16, KERNEL_DTYPES };
+
+struct kernels {
+    const char *name;
+    /* n elements to numbers. */
+    void (*widen[KERNEL_DTYPES])(const void *src, size_t n, real *dst);
+    /* y[r] += S_r . x for n_rows stored rows [k] that lie `stride` bytes apart. */
+    void (*dot[KERNEL_DTYPES])(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,
+                               real *y);
+    /* y [n] += sum over k stored rows [n] of x[i] * S_i. */
+    void (*axpy[KERNEL_DTYPES])(const uint8_t *s, size_t stride, size_t k, size_t n, const real *x, real *y);
+    /* Converted rows, m rows of x at once: y [m, n_rows] += x [m, k] S [n_rows, k]^T. */
+    void (*tile_dot)(const real *s, size_t stride, size_t n_rows, size_t k, const real *x, size_t x_stride,
+                     size_t m, real *y, size_t y_stride);
+    /* y [m, n] += x [m, k] S [k, n]. */
+    void (*tile_axpy)(const real *s, size_t stride, size_t k, size_t n, const real *x, size_t x_stride,
+                      size_t m, real *y, size_t y_stride);
+};
+
+extern const struct kernels kernels_portable;
+/* NULL where this build or this processor has none. */
+const struct kernels *kernels_avx2(void);
+/* The fastest table that this processor runs. */
+const struct kernels *kernels_best(void);
+/* KERNEL_DTYPES when the dtype has no inner loops. */
+enum kernel_dtype kernel_dtype_of(enum dtype dtype);
+
+static inline float bf16_to_float(uint16_t bits)
+{
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+/* Subnormals are scaled by the float subtraction; a signalling NaN becomes quiet, as F16C does it. */
+static inline float f16_to_float(uint16_t bits)
+{
+    const uint32_t smallest_normal = UINT32_C(113) << 23;
+    uint32_t magnitude = (uint32_t)(bits & 0x7fff) << 13, exponent = magnitude & (UINT32_C(0x7c00) << 13);
+    float value, offset;
+
+    magnitude += UINT32_C(112) << 23;
+    if (exponent == UINT32_C(0x7c00) << 13)
+        magnitude += (UINT32_C(112) << 23) | (magnitude & 0x7fffff ? UINT32_C(1) << 22 : 0);
+    else if (exponent == 0)
+        magnitude += UINT32_C(1) << 23;
+    memcpy(&value, &magnitude, sizeof value);
+    memcpy(&offset, &smallest_normal, sizeof offset);
+    if (exponent == 0)
+        value -= offset;
+    return bits & 0x8000 ? -value : value;
+}
+
+#endif

@@ -1,0 +1,306 @@
+#include "rows.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "kernels.h"
+
+/* One reader per C type: `to_real` and `to_f64` differ only in what they store. */
+#define READER(NAME, TYPE, VALUE)                                                                            \
+    static void NAME##_to_real(const void *src, size_t n, real *dst)                                         \
+    {                                                                                                        \
+        const uint8_t *p = src;                                                                              \
+        for (size_t i = 0; i < n; i++) {                                                                     \
+            TYPE e;                                                                                          \
+            memcpy(&e, p + i * sizeof e, sizeof e);                                                          \
+            dst[i] = (real)(VALUE);                                                                          \
+        }                                                                                                    \
+    }                                                                                                        \
+                                                                                                             \
+    static void NAME##_to_f64(const void *src, size_t n, double *dst)                                        \
+    {                                                                                                        \
+        const uint8_t *p = src;                                                                              \
+        for (size_t i = 0; i < n; i++) {                                                                     \
+            TYPE e;                                                                                          \
+            memcpy(&e, p + i * sizeof e, sizeof e);                                                          \
+            dst[i] = (double)(VALUE);                                                                        \
+        }                                                                                                    \
+    }
+
+READER(bool, uint8_t, e != 0)
+READER(u8, uint8_t, e)
+READER(i8, int8_t, e)
+READER(u16, uint16_t, e)
+READER(i16, int16_t, e)
+READER(u32, uint32_t, e)
+READER(i32, int32_t, e)
+READER(u64, uint64_t, e)
+READER(i64, int64_t, e)
+READER(f64, double, e)
+READER(f32, float, e)
+
+static void bf16_to_real(const void *src, size_t n, real *dst)
+{
+    kernels_best()->widen[KERNEL_BF16](src, n, dst);
+}
+
+static void f16_to_real(const void *src, size_t n, real *dst)
+{
+    kernels_best()->widen[KERNEL_F16](src, n, dst);
+}
+
+static void bf16_to_f64(const void *src, size_t n, double *dst)
+{
+    const uint8_t *p = src;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, p + i * sizeof bits, sizeof bits);
+        dst[i] = (double)bf16_to_float(bits);
+    }
+}
+
+static void f16_to_f64(const void *src, size_t n, double *dst)
+{
+    const uint8_t *p = src;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, p + i * sizeof bits, sizeof bits);
+        dst[i] = (double)f16_to_float(bits);
+    }
+}
+
+/* A double to a 16-bit float of 1 sign bit, 15 - fraction exponent bits and `fraction` fraction bits, to
+ * nearest even. The significand is cut at the last bit that the target has at this exponent; a carry out of
+ * it moves on into the exponent, and out of the largest exponent into infinity, just as the encoding is laid
+ * out. */
+static uint16_t narrow(double value, unsigned fraction)
+{
+    const int bias = (1 << (14 - fraction)) - 1;
+    const uint16_t infinity = (uint16_t)(0x7fffu & ~((1u << fraction) - 1));
+    uint64_t bits, significand, quotient, rest, half;
+    uint16_t sign;
+    int exponent;
+    unsigned shift = 52 - fraction;
+
+    memcpy(&bits, &value, sizeof bits);
+    sign = (uint16_t)(bits >> 48 & 0x8000);
+    exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+    significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    if (exponent == 1024 && significand != UINT64_C(1) << 52)
+        return (uint16_t)(sign | infinity | 1u << (fraction - 1) |
+                          (significand >> shift & ((1u << fraction) - 1)));
+    if (exponent > bias)
+        return sign | infinity;
+    if (exponent < 1 - bias)
+        shift += (unsigned)(1 - bias - exponent);
+    if (shift > 53) /* below half of the smallest subnormal */
+        return sign;
+    quotient = significand >> shift;
+    rest = significand & ((UINT64_C(1) << shift) - 1);
+    half = UINT64_C(1) << (shift - 1);
+    quotient += rest > half || (rest == half && (quotient & 1));
+    if (exponent >= 1 - bias)
+        quotient += (uint64_t)(exponent + bias - 1) << fraction;
+    return (uint16_t)(sign | quotient);
+}
+
+static void f64_to_bf16(const double *src, size_t n, void *dst)
+{
+    uint8_t *p = dst;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits = narrow(src[i], 7);
+        memcpy(p + i * sizeof bits, &bits, sizeof bits);
+    }
+}
+
+static void f64_to_f16(const double *src, size_t n, void *dst)
+{
+    uint8_t *p = dst;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits = narrow(src[i], 10);
+        memcpy(p + i * sizeof bits, &bits, sizeof bits);
+    }
+}
+
+static void f64_to_f32(const double *src, size_t n, void *dst)
+{
+    uint8_t *p = dst;
+
+    for (size_t i = 0; i < n; i++) {
+        float value = (float)src[i];
+        memcpy(p + i * sizeof value, &value, sizeof value);
+    }
+}
+
+struct row_converter {
+    void (*to_real)(const void *src, size_t n, real *dst); /* NULL: not readable */
+    void (*to_f64)(const void *src, size_t n, double *dst);
+    void (*from_f64)(const double *src, size_t n, void *dst); /* NULL: not writable */
+};
+
+static const struct row_converter converters[DTYPE_COUNT] = {
+    [DTYPE_BOOL] = {bool_to_real, bool_to_f64, NULL},
+    [DTYPE_U8] = {u8_to_real, u8_to_f64, NULL},
+    [DTYPE_I8] = {i8_to_real, i8_to_f64, NULL},
+    [DTYPE_U16] = {u16_to_real, u16_to_f64, NULL},
+    [DTYPE_I16] = {i16_to_real, i16_to_f64, NULL},
+    [DTYPE_U32] = {u32_to_real, u32_to_f64, NULL},
+    [DTYPE_I32] = {i32_to_real, i32_to_f64, NULL},
+    [DTYPE_U64] = {u64_to_real, u64_to_f64, NULL},
+    [DTYPE_I64] = {i64_to_real, i64_to_f64, NULL},
+    [DTYPE_F16] = {f16_to_real, f16_to_f64, f64_to_f16},
+    [DTYPE_BF16] = {bf16_to_real, bf16_to_f64, f64_to_bf16},
+    [DTYPE_F32] = {f32_to_real, f32_to_f64, f64_to_f32},
+    [DTYPE_F64] = {f64_to_real, f64_to_f64, NULL},
+};
+
+bool rows_readable(enum dtype dtype)
+{
+    return (unsigned)dtype < DTYPE_COUNT && converters[dtype].to_f64;
+}
+
+bool rows_writable(enum dtype dtype)
+{
+    return (unsigned)dtype < DTYPE_COUNT && converters[dtype].from_f64;
+}
+
+void rows_to_real(enum dtype dtype, const void *src, size_t n, real *dst)
+{
+    assert(rows_readable(dtype));
+    converters[dtype].to_real(src, n, dst);
+}
+
+void rows_to_f64(enum dtype dtype, const void *src, size_t n, double *dst)
+{
+    assert(rows_readable(dtype));
+    converters[dtype].to_f64(src, n, dst);
+}
+
+void rows_from_f64(enum dtype dtype, const double *src, size_t n, void *dst)
+{
+    assert(rows_writable(dtype));
+    converters[dtype].from_f64(src, n, dst);
+}
+
+/* ---- rounding along a key ----
+ *
+ * With q = round(w), the residual is r = sum (q_i - w_i) k_i. Element i can be rounded the other way, to the
+ * neighbour q_i +- u_i on the far side of w_i, which moves r by d_i = +- u_i k_i and adds (u_i - 2 |q_i -
+ * w_i|) u_i to the squared rounding error. Elements with d_i against r are taken in order of error added per
+ * residual removed, (u_i - 2 |q_i - w_i|) / |k_i|, each only while it does not overshoot. */
+
+/* The neighbour of the stored element in the direction of `up`; encodings are sign and magnitude. */
+static void step_element(uint8_t *element, unsigned bytes, bool up)
+{
+    const uint32_t sign = UINT32_C(1) << (8 * bytes - 1);
+    uint32_t bits = 0;
+
+    memcpy(&bits, element, bytes);
+    if ((bits & ~sign) == 0)
+        bits = up ? 1 : sign | 1;
+    else if (up == !(bits & sign))
+        bits++;
+    else
+        bits--;
+    memcpy(element, &bits, bytes);
+}
+
+struct flip_heap { /* the cheapest first; equal costs by index */
+    const double *cost;
+    size_t *order;
+    size_t n;
+};
+
+static bool flips_before(const struct flip_heap *heap, size_t a, size_t b)
+{
+    size_t i = heap->order[a], j = heap->order[b];
+
+    return heap->cost[i] < heap->cost[j] || (heap->cost[i] == heap->cost[j] && i < j);
+}
+
+static void sift_down(struct flip_heap *heap, size_t at)
+{
+    for (;;) {
+        size_t child = 2 * at + 1, swap;
+
+        if (child >= heap->n)
+            return;
+        if (child + 1 < heap->n && flips_before(heap, child + 1, child))
+            child++;
+        if (!flips_before(heap, child, at))
+            return;
+        swap = heap->order[at];
+        heap->order[at] = heap->order[child];
+        heap->order[child] = swap;
+        at = child;
+    }
+}
+
+static size_t pop_flip(struct flip_heap *heap)
+{
+    size_t first = heap->order[0];
+
+    heap->order[0] = heap->order[--heap->n];
+    sift_down(heap, 0);
+    return first;
+}
+
+/* Fills cost and move (d_i) and lists the elements that can work against the residual. */
+static size_t list_flips(enum dtype dtype, const double *wanted, const double *key, size_t n,
+                         const uint8_t *rounded, unsigned bytes, double residual, double *cost, double *move,
+                         size_t *order)
+{
+    size_t n_flips = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t other[4];
+        double q, alternative, unit;
+
+        rows_to_f64(dtype, rounded + i * bytes, 1, &q);
+        if (q == wanted[i] || !isfinite(q) || key[i] == 0)
+            continue;
+        memcpy(other, rounded + i * bytes, bytes);
+        step_element(other, bytes, q < wanted[i]);
+        rows_to_f64(dtype, other, 1, &alternative);
+        unit = fabs(alternative - q);
+        move[i] = (alternative - q) * key[i];
+        cost[i] = (unit - 2 * fabs(q - wanted[i])) / fabs(key[i]);
+        if (isfinite(move[i]) && (move[i] < 0) == (residual > 0))
+            order[n_flips++] = i;
+    }
+    return n_flips;
+}
+
+void rows_round_along(enum dtype dtype, const double *wanted, const double *key, size_t n, void *dst,
+                      double *scratch, size_t *order)
+{
+    uint8_t *rounded = dst;
+    unsigned bytes = dtype_facts(dtype)->block_bits / 8;
+    double *cost = scratch, *move = scratch + n, residual = 0, enough;
+    struct flip_heap heap = {.cost = cost, .order = order};
+
+    rows_from_f64(dtype, wanted, n, dst);
+    rows_to_f64(dtype, dst, n, scratch);
+    for (size_t i = 0; i < n; i++)
+        residual += (scratch[i] - wanted[i]) * key[i];
+    if (residual == 0 || !isfinite(residual))
+        return;
+    enough = 1e-4 * fabs(residual);
+    heap.n = list_flips(dtype, wanted, key, n, rounded, bytes, residual, cost, move, order);
+    for (size_t i = heap.n / 2; i-- > 0;)
+        sift_down(&heap, i);
+    while (heap.n && fabs(residual) > enough) {
+        size_t i = pop_flip(&heap);
+        double q;
+
+        if (fabs(move[i]) > fabs(residual))
+            continue;
+        rows_to_f64(dtype, rounded + i * bytes, 1, &q);
+        step_element(rounded + i * bytes, bytes, q < wanted[i]);
+        residual += move[i];
+    }
+}

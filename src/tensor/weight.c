@@ -1,0 +1,450 @@
+#include "weight.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <stdlib.h>
+
+#include "blas.h"
+#include "kernels.h"
+#include "memory.h"
+
+/* Every product here is y [m, n] += x [m, k] B [k, n], where B is read from stored rows S in one of two ways:
+ *
+ *   by rows      S is [n, k], B = S^T: each stored row gives one column of y   (x W^T of a weight stored
+ * [out, in]) by columns   S is [k, n], B = S: stored rows are added up into y           (dy W of it; x W^T of
+ * a Conv1D)
+ *
+ * Work is cut into blocks of columns of y, and each block into panels of S that are converted to numbers in
+ * the worker's scratch. The borders depend on shapes alone. For few rows of x (up to SMALL_ROWS) the panels
+ * feed our own kernels, else sgemm. A product by columns with few columns is cut along k instead, into parts
+ * with sums of their own, which are added up in order. */
+
+enum {
+    SMALL_ROWS = 16, /* at most so many rows of x go to our own kernels */
+    DIRECT_ROWS = 2, /* at most so many do without converted panels */
+    GEMM_COLUMNS = 256,
+    GEMM_DEPTH = 512,  /* a converted panel for sgemm: 512 KiB, what a second-level cache holds */
+    TILE_ROWS = 12,    /* stored rows that are converted together for the small kernels, by rows */
+    TILE_DEPTH = 1024, /* and the longest piece of them */
+    STRIP_COLUMNS = 256,
+    STRIP_DEPTH = 32, /* the same by columns */
+    PARTS_MAX = 16,
+    PART_DEPTH = 512,       /* parts along k */
+    TASK_BYTES = 256 << 10, /* stored bytes worth a task of its own */
+    TASKS_WANTED = 8        /* so that threads of any usual number share evenly */
+};
+
+struct product {
+    struct pool *pool;
+    const struct kernels *kernels;
+    const uint8_t *s; /* first stored element */
+    enum dtype dtype;
+    enum kernel_dtype kernel; /* KERNEL_DTYPES: converted always */
+    size_t element, stride;   /* bytes of an element; elements from row to row */
+    const double *delta;      /* dense change at the same place, or NULL */
+    bool by_rows;
+    size_t m, n, k;
+    const real *x, *bias;
+    real *y;
+    bool accumulate;
+    size_t columns, depth; /* of y in a task; along k in a part */
+    size_t n_parts;
+    real *parts; /* [n_parts, m, n] when n_parts > 1 */
+};
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static size_t round_up(size_t a, size_t to)
+{
+    return ceil_div(a, to) * to;
+}
+
+static void gemm(enum CBLAS_TRANSPOSE transpose, size_t m, size_t n, size_t k, const real *x, size_t x_stride,
+                 const real *b, size_t b_stride, real *y, size_t y_stride)
+{
+#ifdef LANCET_REAL_DOUBLE
+    cblas_dgemm(
+#else
+    cblas_sgemm(
+#endif
+        CblasRowMajor, CblasNoTrans, transpose, (blasint)m, (blasint)n, (blasint)k, 1, x, (blasint)x_stride,
+        b, (blasint)b_stride, 1, y, (blasint)y_stride);
+}
+
+/* n_rows x width stored elements from (row, column) as numbers; *stride is the distance of the rows then.
+ * Elements that are numbers already are used where they lie. */
+static const real *panel(const struct product *p, size_t row, size_t n_rows, size_t column, size_t width,
+                         real *scratch, size_t *stride)
+{
+    const uint8_t *first = p->s + (row * p->stride + column) * p->element;
+
+    if (p->dtype == (sizeof(real) == 4 ? DTYPE_F32 : DTYPE_F64) && !p->delta &&
+        (uintptr_t)first % sizeof(real) == 0) {
+        *stride = p->stride;
+        return (const real *)(const void *)first;
+    }
+    for (size_t r = 0; r < n_rows; r++) {
+        const uint8_t *from = first + r * p->stride * p->element;
+
+        if (p->kernel != KERNEL_DTYPES)
+            p->kernels->widen[p->kernel](from, width, scratch + r * width);
+        else
+            rows_to_real(p->dtype, from, width, scratch + r * width);
+        if (p->delta)
+            for (size_t c = 0; c < width; c++)
+                scratch[r * width + c] += (real)p->delta[(row + r) * p->stride + column + c];
+    }
+    *stride = width;
+    return scratch;
+}
+
+/* Columns [column, column + width) of y before anything is added. */
+static void begin_columns(const struct product *p, size_t column, size_t width)
+{
+    for (size_t row = 0; row < p->m && !p->accumulate; row++) {
+        real *y = p->y + row * p->n + column;
+
+        if (p->bias)
+            memcpy(y, p->bias + column, width * sizeof *y);
+        else
+            memset(y, 0, width * sizeof *y);
+    }
+}
+
+static void gemm_task(void *user, size_t task, unsigned worker)
+{
+    const struct product *p = user;
+    size_t column = task * p->columns, width = min_size(p->columns, p->n - column), stride;
+    real *scratch = pool_scratch(p->pool, worker), *y = p->y + column;
+
+    blas_single_thread();
+    begin_columns(p, column, width);
+    for (size_t at = 0; at < p->k; at += p->depth) {
+        size_t depth = min_size(p->depth, p->k - at);
+        const real *x = p->x + at;
+
+        if (p->by_rows) {
+            const real *b = panel(p, column, width, at, depth, scratch, &stride);
+            gemm(CblasTrans, p->m, width, depth, x, p->k, b, stride, y, p->n);
+        } else {
+            const real *b = panel(p, at, depth, column, width, scratch, &stride);
+            gemm(CblasNoTrans, p->m, width, depth, x, p->k, b, stride, y, p->n);
+        }
+    }
+}
+
+static void dot_task(void *user, size_t task, unsigned worker)
+{
+    const struct product *p = user;
+    size_t first = task * p->columns, end = first + min_size(p->columns, p->n - first), stride;
+    real *scratch = pool_scratch(p->pool, worker);
+
+    begin_columns(p, first, end - first);
+    if (p->m <= DIRECT_ROWS && p->kernel != KERNEL_DTYPES && !p->delta) {
+        for (size_t row = 0; row < p->m; row++)
+            p->kernels->dot[p->kernel](p->s + first * p->stride * p->element, p->stride * p->element,
+                                       end - first, p->k, p->x + row * p->k, p->y + row * p->n + first);
+        return;
+    }
+    for (size_t row = first; row < end; row += TILE_ROWS) {
+        size_t n_rows = min_size(TILE_ROWS, end - row);
+
+        for (size_t at = 0; at < p->k; at += p->depth) {
+            size_t depth = min_size(p->depth, p->k - at);
+            const real *s = panel(p, row, n_rows, at, depth, scratch, &stride);
+
+            p->kernels->tile_dot(s, stride, n_rows, depth, p->x + at, p->k, p->m, p->y + row, p->n);
+        }
+    }
+}
+
+/* Task = part * blocks of columns + block. */
+static void axpy_task(void *user, size_t task, unsigned worker)
+{
+    const struct product *p = user;
+    size_t n_blocks = ceil_div(p->n, p->columns), part = task / n_blocks,
+           column = task % n_blocks * p->columns;
+    size_t width = min_size(p->columns, p->n - column), at = part * p->depth,
+           end = min_size(at + p->depth, p->k);
+    real *scratch = pool_scratch(p->pool, worker), *y = p->y + column;
+    size_t stride;
+
+    if (p->n_parts > 1) {
+        y = p->parts + part * p->m * p->n + column;
+        for (size_t row = 0; row < p->m; row++)
+            memset(y + row * p->n, 0, width * sizeof *y);
+    } else {
+        begin_columns(p, column, width);
+    }
+    if (p->m <= DIRECT_ROWS && p->kernel != KERNEL_DTYPES && !p->delta) {
+        for (size_t row = 0; row < p->m; row++)
+            p->kernels->axpy[p->kernel](p->s + (at * p->stride + column) * p->element, p->stride * p->element,
+                                        end - at, width, p->x + row * p->k + at, y + row * p->n);
+        return;
+    }
+    for (; at < end; at += STRIP_DEPTH) {
+        size_t depth = min_size(STRIP_DEPTH, end - at);
+
+        for (size_t c = 0; c < width; c += STRIP_COLUMNS) {
+            size_t strip = min_size(STRIP_COLUMNS, width - c);
+            const real *s = panel(p, at, depth, column + c, strip, scratch, &stride);
+
+            p->kernels->tile_axpy(s, stride, depth, strip, p->x + at, p->k, p->m, y + c, p->n);
+        }
+    }
+}
+
+/* One row of y: what it starts from, then all parts in order. */
+static void add_parts_task(void *user, size_t row, unsigned worker)
+{
+    const struct product *p = user;
+    real *y = p->y + row * p->n;
+
+    (void)worker;
+    if (!p->accumulate)
+        memset(y, 0, p->n * sizeof *y);
+    for (size_t part = 0; part < p->n_parts; part++) {
+        const real *add = p->parts + (part * p->m + row) * p->n;
+
+        for (size_t c = 0; c < p->n; c++)
+            y[c] += add[c];
+    }
+}
+
+/* Columns of y in a task, at most `most`, so that there are enough tasks to share and each is worth its
+ * start. */
+static size_t task_columns(const struct product *p, size_t most, size_t unit)
+{
+    size_t worth = ceil_div(TASK_BYTES / 8, p->k * p->element + 1);
+    size_t shared = ceil_div(p->n, TASKS_WANTED);
+
+    return round_up(min_size(most, shared > worth ? shared : worth), unit);
+}
+
+static void run_small_by_rows(struct product *p)
+{
+    size_t pieces = ceil_div(p->k, TILE_DEPTH);
+
+    p->depth = pieces ? ceil_div(p->k, pieces) : 1;
+    p->columns = task_columns(p, ceil_div(TASK_BYTES, p->k * p->element + 1), TILE_ROWS);
+    pool_run(p->pool, ceil_div(p->n, p->columns), dot_task, p);
+}
+
+/* With parts allowed, false when there is no memory for their sums. */
+static bool run_small_by_columns(struct product *p, bool parts_allowed)
+{
+    p->columns = task_columns(p, 2 * STRIP_COLUMNS, 64);
+    p->depth = p->k;
+    p->n_parts = 1;
+    if (parts_allowed && p->k >= 2 * PART_DEPTH) {
+        p->n_parts = min_size(PARTS_MAX, p->k / PART_DEPTH);
+        p->depth = ceil_div(p->k, p->n_parts);
+        p->n_parts = ceil_div(p->k, p->depth);
+        p->columns = p->n;
+        p->parts = memory_aligned(p->n_parts, p->m * p->n * sizeof *p->parts);
+        if (!p->parts)
+            return false;
+    }
+    pool_run(p->pool, p->n_parts * ceil_div(p->n, p->columns), axpy_task, p);
+    if (p->n_parts > 1)
+        pool_run(p->pool, p->m, add_parts_task, p);
+    free(p->parts);
+    p->parts = NULL;
+    return true;
+}
+
+static bool run_product(struct product *p, bool parts_allowed)
+{
+    if (p->m == 0 || p->n == 0)
+        return true;
+    if (p->m <= SMALL_ROWS) {
+        if (!p->by_rows)
+            return run_small_by_columns(p, parts_allowed);
+        run_small_by_rows(p);
+        return true;
+    }
+    p->depth = GEMM_DEPTH;
+    p->columns = task_columns(p, GEMM_COLUMNS, 16);
+    pool_run(p->pool, ceil_div(p->n, p->columns), gemm_task, p);
+    return true;
+}
+
+/* The stored bytes of a weight, those of its overlay before those of the file. */
+static const uint8_t *weight_bytes(const struct weight *w, const struct overlay_entry *entry)
+{
+    return entry && entry->bytes ? entry->bytes : w->tensor->data;
+}
+
+static size_t element_bytes(const struct weight *w)
+{
+    return dtype_facts(w->tensor->dtype)->block_bits / 8;
+}
+
+/* Elements from one stored row to the next. */
+static size_t stored_stride(const struct weight *w)
+{
+    return w->transposed ? (size_t)w->tensor->shape[w->tensor->rank - 1] : w->in;
+}
+
+static struct product product_of(const struct context *context, const struct weight *w,
+                                 const struct overlay_entry *entry, bool forward)
+{
+    size_t stride = stored_stride(w), first = w->transposed ? w->first_out : w->first_out * stride;
+
+    return (struct product){
+        .pool = context->pool,
+        .kernels = kernels_best(),
+        .s = weight_bytes(w, entry) + first * element_bytes(w),
+        .dtype = w->tensor->dtype,
+        .kernel = kernel_dtype_of(w->tensor->dtype),
+        .element = element_bytes(w),
+        .stride = stride,
+        .delta = entry && entry->delta ? entry->delta + first : NULL,
+        .by_rows = forward != w->transposed,
+        .n = forward ? w->out : w->in,
+        .k = forward ? w->in : w->out,
+    };
+}
+
+/* The factors of an overlay seen as W + scale * sum over j of a_j b_j^T, a_j along out, b_j along in. */
+struct factors {
+    size_t rank, a_stride, b_stride;
+    const double *a, *b;
+    double scale;
+};
+
+static struct factors factors_of(const struct weight *w, const struct overlay_entry *entry)
+{
+    size_t columns = stored_stride(w);
+    size_t rows = columns ? (size_t)(w->tensor->elements / columns) : 0;
+
+    if (!entry || !entry->rank)
+        return (struct factors){0};
+    return w->transposed ? (struct factors){entry->rank, columns,     rows, entry->right + w->first_out,
+                                            entry->left, entry->scale}
+                         : (struct factors){entry->rank,  rows,        columns, entry->left + w->first_out,
+                                            entry->right, entry->scale};
+}
+
+/* y [m, n] += scale * sum over j of (x . from_j) to_j, one row of x a task. */
+struct factor_product {
+    const real *x;
+    real *y;
+    size_t n, k, rank, from_stride, to_stride;
+    const double *from, *to;
+    double scale;
+};
+
+static void factor_task(void *user, size_t row, unsigned worker)
+{
+    const struct factor_product *p = user;
+    const real *x = p->x + row * p->k;
+    real *y = p->y + row * p->n;
+
+    (void)worker;
+    for (size_t j = 0; j < p->rank; j++) {
+        const double *from = p->from + j * p->from_stride, *to = p->to + j * p->to_stride;
+        double dot = 0;
+
+        for (size_t i = 0; i < p->k; i++)
+            dot += from[i] * (double)x[i];
+        dot *= p->scale;
+        for (size_t i = 0; i < p->n; i++)
+            y[i] = (real)((double)y[i] + dot * to[i]);
+    }
+}
+
+void weight_matmul(const struct context *context, const struct weight *w, const real *bias, const real *x,
+                   size_t m, real *y)
+{
+    const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
+    struct product p = product_of(context, w, entry, true);
+    struct factors f = factors_of(w, entry);
+
+    p.x = x;
+    p.m = m;
+    p.y = y;
+    p.bias = bias;
+    run_product(&p, false);
+    if (f.rank)
+        pool_run(
+            context->pool, m, factor_task,
+            &(struct factor_product){x, y, w->out, w->in, f.rank, f.b_stride, f.a_stride, f.b, f.a, f.scale});
+}
+
+bool weight_matmul_transposed(const struct context *context, const struct weight *w, const real *dy, size_t m,
+                              bool accumulate, real *dx, struct error *err)
+{
+    const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
+    struct product p = product_of(context, w, entry, false);
+    struct factors f = factors_of(w, entry);
+
+    p.x = dy;
+    p.m = m;
+    p.y = dx;
+    p.accumulate = accumulate;
+    if (!run_product(&p, true))
+        return error_memory(err, "multiplying by a transposed weight");
+    if (f.rank)
+        pool_run(context->pool, m, factor_task,
+                 &(struct factor_product){dy, dx, w->in, w->out, f.rank, f.a_stride, f.b_stride, f.a, f.b,
+                                          f.scale});
+    return true;
+}
+
+/* One stored element, with delta and factors, for the strided reads of a transposed weight. */
+static void read_row(const struct weight *w, const struct overlay_entry *entry, size_t row, real *out)
+{
+    size_t stride = stored_stride(w), step = w->transposed ? stride : 1;
+    size_t first = w->transposed ? w->first_out + row : (w->first_out + row) * stride;
+    const uint8_t *bytes = weight_bytes(w, entry) + first * element_bytes(w);
+    struct factors f = factors_of(w, entry);
+
+    if (step == 1)
+        rows_to_real(w->tensor->dtype, bytes, w->in, out);
+    for (size_t i = 0; step != 1 && i < w->in; i++)
+        rows_to_real(w->tensor->dtype, bytes + i * step * element_bytes(w), 1, out + i);
+    if (entry && entry->delta)
+        for (size_t i = 0; i < w->in; i++)
+            out[i] = (real)((double)out[i] + entry->delta[first + i * step]);
+    for (size_t j = 0; j < f.rank; j++) {
+        double a = f.scale * f.a[j * f.a_stride + row];
+
+        for (size_t i = 0; i < w->in; i++)
+            out[i] = (real)((double)out[i] + a * f.b[j * f.b_stride + i]);
+    }
+}
+
+void weight_rows(const struct weight *w, size_t first, size_t n, real *out)
+{
+    const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
+
+    assert(first <= w->out && n <= w->out - first);
+    for (size_t r = 0; r < n; r++)
+        read_row(w, entry, first + r, out + r * w->in);
+}
+
+void weight_vector(const struct weight *w, real *out)
+{
+    const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
+    const uint8_t *bytes = weight_bytes(w, entry) + w->first_out * element_bytes(w);
+
+    rows_to_real(w->tensor->dtype, bytes, w->out, out);
+    for (size_t i = 0; entry && i < w->out; i++) {
+        double value = (double)out[i];
+
+        if (entry->delta)
+            value += entry->delta[w->first_out + i];
+        for (size_t j = 0; j < entry->rank; j++) /* one stored row: left has one element a factor */
+            value += entry->scale * entry->left[j] * entry->right[j * w->tensor->elements + w->first_out + i];
+        out[i] = (real)value;
+    }
+}
