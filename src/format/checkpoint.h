@@ -1,12 +1,15 @@
-/* A checkpoint: every tensor of a model over all its files, as names, dtypes, shapes and byte ranges; never arithmetic.
+/* A checkpoint: every tensor of a model over all its files, as names, dtypes, shapes and byte ranges; never
+ * arithmetic.
  *
- * PATH is a Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), one .safetensors
- * file, or a hub name ("org/name") that the local Hugging Face cache holds (read-only). Config, tokenizer and templates
- * are asked of the checkpoint, whether they lie beside the weights (HF) or inside them (GGUF, later).
+ * PATH is a Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), one
+ * .safetensors file, or a hub name ("org/name") that the local Hugging Face cache holds (read-only). Config,
+ * tokenizer and templates are asked of the checkpoint, whether they lie beside the weights (HF) or inside
+ * them (GGUF, later).
  *
- * Opening checks everything of formats.md 1.3 and 6 before any byte of a tensor is used. Every file is held by one open
- * description, flock'ed shared (READ) or exclusive (CHANGE) for as long as the checkpoint is open, and mapped read-only.
- * An open record in `.lancet` (design.md 5) that names one of the files: READ gives ERROR_BUSY, CHANGE recovers first.
+ * Opening checks everything of formats.md 1.3 and 6 before any byte of a tensor is used. Every file is held
+ * by one open description, flock'ed shared (READ) or exclusive (CHANGE) for as long as the checkpoint is
+ * open, and mapped read-only. An open record in `.lancet` (design.md 5) that names one of the files: READ
+ * gives ERROR_BUSY, CHANGE recovers first.
  */
 #ifndef LANCET_CHECKPOINT_H
 #define LANCET_CHECKPOINT_H
@@ -14,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "arena.h"
 #include "context.h"
@@ -22,6 +26,8 @@
 #include "error.h"
 
 enum { TENSOR_MAX_RANK = 8 };
+
+struct format;
 
 struct tensor {
     const char *name;
@@ -35,17 +41,20 @@ struct tensor {
 };
 
 struct checkpoint_file {
-    const char *name; /* as the index or the folder spells it: a plain file name */
-    const char *path; /* resolved: no links */
+    const char *name;  /* as the index or the folder spells it: a plain file name */
+    const char *path;  /* resolved: no links; its last part may differ from `name` where that is a link */
+    const char *shown; /* as the user would spell it, escaped: for sentences */
     const struct format *format;
-    const char *metadata; /* the format's own metadata (safetensors: the text of __metadata__, an object), or NULL */
-    int fd;               /* read-only */
+    const char
+        *metadata; /* the format's own metadata (safetensors: the text of __metadata__, an object), or NULL */
+    int fd; /* READ: O_RDONLY; CHANGE: O_RDWR | O_NOFOLLOW on `path`, and transactions write through this very
+               description: flocks belong to descriptions, so a second one would lock us out */
     uint64_t size;
     uint64_t head; /* bytes before the tensor data: 8 + N */
     const uint8_t *map;
     dev_t device; /* identity, for locks and for "is this source the target?"; never stored */
     ino_t inode;
-    bool in_cache;   /* reached through a link into a content-addressed cache */
+    bool in_cache; /* reached through a link into a content-addressed cache */
     bool hard_linked;
 };
 
@@ -57,7 +66,10 @@ struct checkpoint {
     size_t n_files;
     struct tensor *tensors; /* sorted by name */
     size_t n_tensors;
-    bool writable; /* opened with CHECKPOINT_CHANGE */
+    bool writable;         /* opened with CHECKPOINT_CHANGE */
+    bool recovered;        /* history_settle had to take back a change that was cut */
+    const char **warnings; /* sentences about what is odd but does no harm */
+    size_t n_warnings;
     const struct context *context;
     struct arena arena;
 };
@@ -66,29 +78,38 @@ enum checkpoint_mode { CHECKPOINT_READ, CHECKPOINT_CHANGE };
 
 struct checkpoint_options {
     enum checkpoint_mode mode;
-    bool force;         /* CHANGE: hard links, cache links, files that another program has open; records of another host */
+    bool force; /* CHANGE: hard links, cache links, files that another program has open; records of another
+                   host */
     bool ignore_record; /* READ by verify only: open although a record is open */
 };
 
-/* ERROR_IO, _FORMAT, _UNSUPPORTED (FP8 with scales, GPTQ, AWQ, MXFP4 for CHANGE), _BUSY, _MEMORY. `context` must
- * outlive the checkpoint. */
-bool checkpoint_open(const struct context *context, const char *path, const struct checkpoint_options *options,
-                     struct checkpoint **out, struct error *err);
+/* ERROR_IO (also: no such file, a missing shard), _FORMAT, _UNSUPPORTED (weights in another form; for CHANGE:
+ * FP8 with scales, GPTQ, AWQ, MXFP4, shards in several folders), _BUSY (locked, an open record, open in
+ * another program), _USAGE (CHANGE of a hub name, or of hard-linked or cache-linked files without force),
+ * _MEMORY. `context` must outlive the checkpoint. */
+bool checkpoint_open(const struct context *context, const char *path,
+                     const struct checkpoint_options *options, struct checkpoint **out, struct error *err);
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 
 /* NULL when there is none. O(log n). */
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 
-/* A file of the model that is not weights (config.json, tokenizer.json, ...): its bytes, NUL-terminated, to be freed
- * with free(); *out NULL and true when the model has none. */
+/* Adds a sentence to checkpoint->warnings. */
+bool checkpoint_warn(struct checkpoint *checkpoint, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A file of the model that is not weights (config.json, tokenizer.json, ...): its bytes, NUL-terminated, to
+ * be freed with free(); *out NULL and true when the model has none. */
 bool checkpoint_companion(const struct checkpoint *checkpoint, const char *name, char **out, size_t *n,
                           struct error *err);
 
 /* SHA-256 of a file's own header (the first `head` bytes), of a tensor's bytes, of a whole file. */
-bool checkpoint_header_digest(const struct checkpoint *checkpoint, size_t file, struct digest *out, struct error *err);
-bool checkpoint_tensor_digest(const struct checkpoint *checkpoint, const struct tensor *tensor, struct digest *out,
+bool checkpoint_header_digest(const struct checkpoint *checkpoint, size_t file, struct digest *out,
                               struct error *err);
-bool checkpoint_file_digest(const struct checkpoint *checkpoint, size_t file, struct digest *out, struct error *err);
+bool checkpoint_tensor_digest(const struct checkpoint *checkpoint, const struct tensor *tensor,
+                              struct digest *out, struct error *err);
+bool checkpoint_file_digest(const struct checkpoint *checkpoint, size_t file, struct digest *out,
+                            struct error *err);
 
 /* "F32 [3, 4]" for sentences. */
 void tensor_describe(const struct tensor *tensor, char *out, size_t size);

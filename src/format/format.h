@@ -1,34 +1,38 @@
-/* The table of file formats. A format is one row: how to recognise it and how to list its tensors; adding one is a
- * source file, a row in format.c and a line in meson.build. */
+/* The table of file formats. A format is one row: how to recognise it and how to list its tensors; adding one
+ * is a source file, a row in format.c and a line in meson.build. */
 #ifndef LANCET_FORMAT_H
 #define LANCET_FORMAT_H
 
 #include "checkpoint.h"
+
+struct tensor_list {
+    struct tensor *items; /* freed with free() */
+    size_t n, capacity;
+};
+bool tensor_list_add(struct tensor_list *list, const struct tensor *tensor, struct error *err);
 
 struct format {
     const char *name; /* "safetensors" */
     const char *extension;
     /* Whether a file with this name and these first bytes (up to 16) is one. */
     bool (*probe)(const char *name, const uint8_t *bytes, size_t n);
-    /* Fills file->metadata and file->head, appends the file's tensors (names and shapes in checkpoint->arena). The file
-     * is mapped. */
+    /* Fills file->metadata and file->head, appends the file's tensors (names in checkpoint->arena). The file
+     * is mapped. A file whose guard bytes are the invalid value below: ERROR_BUSY. */
     bool (*open)(struct checkpoint *checkpoint, size_t file, struct tensor_list *out, struct error *err);
-    /* The bytes at the start of a file that make it load (safetensors: the 8 bytes of N; GGUF: its 4 bytes of magic),
-     * and the invalid value that a change puts there, which carries a nonce. NULL: cannot be changed in place. */
+    /* The bytes at the start of a file that make it load (safetensors: the 8 bytes of N; GGUF: its 4 bytes of
+     * magic), and the invalid value that a change puts there, which carries a nonce (safetensors: its low 56
+     * bits). NULL: cannot be changed in place. */
     size_t guard_bytes;
     void (*guard)(uint64_t nonce, uint8_t *out);
     /* NULL: cannot be written. */
     const struct format_writer *writer;
 };
 
-struct tensor_list {
-    struct tensor *items;
-    size_t n, capacity;
-};
-bool tensor_list_add(struct tensor_list *list, const struct tensor *tensor, struct error *err);
-
 /* NULL-terminated. */
 extern const struct format *const formats[];
+
+/* The row whose probe says yes, or NULL. */
+const struct format *format_of(const char *name, const uint8_t *bytes, size_t n);
 
 /* ---- writing a new file ---- */
 
@@ -41,10 +45,10 @@ struct tensor_plan { /* one tensor of a file to be written: its bytes come later
 };
 
 struct format_writer {
-    /* Orders the tensors (safetensors: widest dtype first, then name), sets offsets, and gives the head of the file
-     * (malloc'ed). `metadata` as in checkpoint_file. */
-    bool (*layout)(struct tensor_plan *tensors, size_t n, const char *metadata, uint8_t **head, size_t *head_bytes,
-                   uint64_t *file_bytes, struct error *err);
+    /* Orders the tensors (safetensors: widest dtype first, then name), sets offsets and bytes, and gives the
+     * head of the file (malloc'ed). `metadata` as in checkpoint_file. */
+    bool (*layout)(struct tensor_plan *tensors, size_t n, const char *metadata, uint8_t **head,
+                   size_t *head_bytes, uint64_t *file_bytes, struct error *err);
 };
 
 #endif
