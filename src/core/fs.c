@@ -81,6 +81,18 @@ static int real_rmdir(void *state, const char *path)
     return rmdir(path);
 }
 
+static int real_link(void *state, const char *from, const char *to)
+{
+    (void)state;
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+static int real_exchange(void *state, const char *a, const char *b)
+{
+    (void)state;
+    return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
 static int real_stat(void *state, const char *path, struct stat *out)
 {
     (void)state;
@@ -224,6 +236,8 @@ const struct fs *fs_real(void)
         .unlink = real_unlink,
         .mkdir = real_mkdir,
         .rmdir = real_rmdir,
+        .link = real_link,
+        .exchange = real_exchange,
         .stat = real_stat,
         .lstat = real_lstat,
         .fstat = real_fstat,
