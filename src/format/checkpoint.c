@@ -95,7 +95,10 @@ static bool list_files(struct checkpoint *c, const struct model_files *found, st
 {
     c->folder = arena_copy(&c->arena, found->folder, strlen(found->folder));
     c->files = arena_array(&c->arena, found->n_names, sizeof *c->files);
-    if (!c->folder || !c->files)
+    c->is_folder = found->is_folder;
+    if (found->index_name)
+        c->index = arena_copy(&c->arena, found->index_name, strlen(found->index_name));
+    if (!c->folder || !c->files || (found->index_name && !c->index))
         return error_memory(err, "opening a model");
     for (size_t i = 0; i < found->n_names; i++) {
         struct checkpoint_file *file = &c->files[c->n_files++];
@@ -245,7 +248,7 @@ static bool read_files(struct checkpoint *c, const struct model_files *found, st
         !checkpoint_warn(c, err, "%s: an index lies beside it and is not used, as in transformers",
                          c->files[0].shown))
         return false;
-    return (!found->has_index || index_check(&found->index, c, err)) &&
+    return (!found->index_name || index_check(&found->index, c, err)) &&
            (!c->writable || refuse_quantised(c, err));
 }
 

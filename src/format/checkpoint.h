@@ -62,6 +62,8 @@ struct checkpoint {
     const char *path;      /* as the user gave it */
     const char *directory; /* resolved directory of the weight files; NULL when they lie in several */
     const char *folder;    /* where config.json and tokenizer.json lie */
+    const char *index;     /* plain name of the index that was used, or NULL */
+    bool is_folder;        /* the path named the folder, or a hub name, and not one file in it */
     struct checkpoint_file *files;
     size_t n_files;
     struct tensor *tensors; /* sorted by name */

@@ -57,7 +57,9 @@ static bool use_index(const struct fs *fs, const char *name, struct arena *arena
         return error_memory(err, "looking for weights");
     if (!index_read(fs, path, shown, arena, &out->index, err))
         return false;
-    out->has_index = true;
+    out->index_name = arena_copy(arena, name, strlen(name));
+    if (!out->index_name)
+        return error_memory(err, "looking for weights");
     out->names = out->index.shards;
     out->n_names = out->index.n_shards;
     return true;
@@ -102,6 +104,7 @@ static bool look_into_folder(const struct fs *fs, struct arena *arena, struct mo
     const char *single = join(out->folder, single_name, arena), *index = join(out->folder, index_name, arena);
     if (!single || !index)
         return error_memory(err, "looking for weights");
+    out->is_folder = true;
     bool has_index = fs_exists(fs, index);
     if (fs_exists(fs, single)) {
         out->index_ignored = has_index;

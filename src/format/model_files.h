@@ -8,8 +8,9 @@ struct model_files {
     const char *folder; /* where the weights and config.json are looked for */
     const char **names; /* plain names of the weight files in it */
     size_t n_names;
-    bool has_index;
+    const char *index_name; /* plain name of the index, or NULL */
     struct shard_index index;
+    bool is_folder; /* the path named the folder, and not a file in it */
     bool from_hub;
     bool index_ignored; /* model.safetensors and an index lie side by side */
 };
