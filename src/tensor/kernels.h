@@ -40,30 +40,33 @@ const struct kernels *kernels_best(void);
 /* KERNEL_DTYPES when the dtype has no inner loops. */
 enum kernel_dtype kernel_dtype_of(enum dtype dtype);
 
-static inline float bf16_to_float(uint16_t bits)
+static inline float float_of_bits(uint32_t bits)
 {
-    uint32_t wide = (uint32_t)bits << 16;
     float value;
-    memcpy(&value, &wide, sizeof value);
+
+    memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-/* Subnormals are scaled by the float subtraction; a signalling NaN becomes quiet, as F16C does it. */
+static inline float bf16_to_float(uint16_t bits)
+{
+    return float_of_bits((uint32_t)bits << 16);
+}
+
+/* A subnormal is read as if it had the leading one, which a float subtraction takes off again. A signalling
+ * NaN becomes quiet, as F16C does it. */
 static inline float f16_to_float(uint16_t bits)
 {
-    const uint32_t smallest_normal = UINT32_C(113) << 23;
-    uint32_t magnitude = (uint32_t)(bits & 0x7fff) << 13, exponent = magnitude & (UINT32_C(0x7c00) << 13);
-    float value, offset;
+    const uint32_t bias = UINT32_C(112) << 23; /* between the exponents of the two formats */
+    uint32_t magnitude = (uint32_t)(bits & 0x7fff) << 13, exponent = magnitude >> 23;
+    float value;
 
-    magnitude += UINT32_C(112) << 23;
-    if (exponent == UINT32_C(0x7c00) << 13)
-        magnitude += (UINT32_C(112) << 23) | (magnitude & 0x7fffff ? UINT32_C(1) << 22 : 0);
+    if (exponent == 31)
+        value = float_of_bits((magnitude + 2 * bias) | (magnitude & 0x7fffff ? UINT32_C(1) << 22 : 0));
     else if (exponent == 0)
-        magnitude += UINT32_C(1) << 23;
-    memcpy(&value, &magnitude, sizeof value);
-    memcpy(&offset, &smallest_normal, sizeof offset);
-    if (exponent == 0)
-        value -= offset;
+        value = float_of_bits(magnitude + bias + (UINT32_C(1) << 23)) - float_of_bits(UINT32_C(113) << 23);
+    else
+        value = float_of_bits(magnitude + bias);
     return bits & 0x8000 ? -value : value;
 }
 

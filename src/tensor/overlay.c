@@ -120,8 +120,10 @@ bool overlay_replace(struct overlay *overlay, const struct tensor *tensor, uint8
 {
     struct overlay_entry *entry = entry_of(overlay, tensor, err);
 
-    if (!entry)
+    if (!entry) {
+        free(bytes);
         return false;
+    }
     entry_release(entry);
     *entry = (struct overlay_entry){.tensor = tensor, .scale = 1, .bytes = bytes};
     return true;

@@ -15,7 +15,7 @@ struct overlay_entry {
     double *left, *right;
     double scale;
     double *delta;  /* dense [rows, columns], or NULL */
-    uint8_t *bytes; /* the whole tensor in its storage dtype, or NULL: then it replaces everything above */
+    uint8_t *bytes; /* the whole tensor in its storage dtype, in place of what the file holds, or NULL */
 };
 
 struct overlay {
@@ -32,7 +32,8 @@ const struct overlay_entry *overlay_find(const struct overlay *overlay, const st
 /* Adds rank factors (copied) to the tensor's entry: left [rank][rows], right [rank][columns]. */
 bool overlay_add(struct overlay *overlay, const struct tensor *tensor, size_t rank, const double *left,
                  const double *right, struct error *err);
-/* Replaces the tensor by these bytes (takes ownership of the malloc'ed block). */
+/* Replaces the tensor, and every change of it so far, by these bytes (takes the malloc'ed block in any case: frees it on
+ * failure). Factors that are added later count from them. */
 bool overlay_replace(struct overlay *overlay, const struct tensor *tensor, uint8_t *bytes, struct error *err);
 /* Rows [first, first + n) of the tensor seen through the overlay, in f64 [n, columns]. A tensor of rank 1 is one row. */
 bool overlay_rows(const struct overlay *overlay, const struct tensor *tensor, size_t first, size_t n, double *out,

@@ -19,7 +19,7 @@ struct weight {
 
 /* Rows [first, first + n) of the logical matrix, [n, in]. Infallible: shapes were checked at model_open. */
 void weight_rows(const struct weight *w, size_t first, size_t n, real *out);
-/* A rank-1 tensor, or bias, or norm weight [n], seen through the overlay. */
+/* A rank-1 tensor, or bias, or norm weight, seen through the overlay: `out` elements from first_out on ([out]). */
 void weight_vector(const struct weight *w, real *out);
 
 /* y [m, out] = x [m, in] W^T (+ bias [out] if not NULL). y must not overlap x. */
