@@ -9,32 +9,43 @@
 #include "weight.h"
 
 struct model {
+    const struct context *context;
     const struct checkpoint *checkpoint;
     const struct architecture *architecture;
+    const char *prefix; /* of the tensor names */
     struct model_config config;
-    struct overlay *overlay; /* the model's own, empty at first; weights are seen through it */
-    struct weight global[ROLE_COUNT];   /* roles outside the layers */
+    struct overlay *overlay;            /* the model's own, empty at first; weights are seen through it */
+    struct weight global[ROLE_COUNT];   /* roles outside the layers; the head is always there */
     struct weight (*layer)[ROLE_COUNT]; /* [n_layers] */
-    real *vectors;                      /* norm weights and biases, converted once */
+    /* Norm weights and biases, converted once; NULL where the architecture has none. */
+    real *vectors;
+    const real *global_vector[ROLE_COUNT];
+    const real *(*layer_vector)[ROLE_COUNT];
     real *inverse_frequencies[CONFIG_MAX_ROPES]; /* [rotary_dim / 2] */
     struct arena arena;
 };
 
-/* Reads config.json, finds the architecture's row by model_type, checks every shape against the config. An unknown
- * model_type is ERROR_UNSUPPORTED and names the nearest row. */
+/* Reads config.json, finds the architecture's row by model_type (that of text_config in a vision-language
+ * wrapper), checks every shape against the config. An unknown model_type is ERROR_UNSUPPORTED and names the
+ * nearest row. */
 bool model_open(const struct context *context, const struct checkpoint *checkpoint, struct model **out,
                 struct error *err);
 void model_close(struct model *model);
 
 /* Call after the overlay changed: vectors that it touches are converted again. */
-bool model_refresh(struct model *model, struct error *err);
+void model_refresh(struct model *model);
 
 /* Which tensor an edit of a layer writes: the down projection. */
 const struct weight *model_site(const struct model *model, size_t layer);
 
-/* Every tensor that layers 0 .. layer and the embeddings use, sorted by name: what the keys of `layer` depend on, but
- * for the down projection (and what follows it) of `layer` itself. *n of them, in the arena of the model. */
-bool model_tensors_below(const struct model *model, size_t layer, const struct tensor ***out, size_t *n,
+/* Every tensor that layers 0 .. layer and the embeddings use, sorted by name: what the keys of `layer` depend
+ * on, but for the down projection (and what follows it) of `layer` itself. *n of them, in the arena of the
+ * model. */
+bool model_tensors_below(struct model *model, size_t layer, const struct tensor ***out, size_t *n,
                          struct error *err);
+
+/* The first tensor, by name, that the model uses and that holds NaN or Inf as stored; NULL when there is
+ * none. Reads every weight: for sentences after a pass has failed. */
+const struct tensor *model_not_finite(const struct model *model);
 
 #endif

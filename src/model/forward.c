@@ -1,0 +1,365 @@
+/* One layer forward, for every decoder of the table:
+ *
+ *   n = norm(x)                      q, k, v = n Wq, n Wk, n Wv (+ biases); q, k through their norms; rope
+ *   x' = x + post(mix(q, k, v) Wo)   n' = norm(x')
+ *   x'' = x' + post(act(n' Wg) * (n' Wu) Wd)      or act(n' Wu) Wd without a gate
+ *
+ * post is the norm that Gemma 2 and 3 put there, else nothing. Small steps work on rows shared out over the
+ * pool. */
+#include "forward.h"
+
+#include <string.h>
+
+enum { ROWS_OF_A_TASK = 8 };
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+struct rows_run_job {
+    const struct row_job *job;
+    size_t n;
+};
+
+static void rows_task(void *user, size_t task, unsigned worker)
+{
+    const struct rows_run_job *run = user;
+    size_t end = min_size((task + 1) * ROWS_OF_A_TASK, run->n);
+
+    (void)worker;
+    for (size_t row = task * ROWS_OF_A_TASK; row < end; row++)
+        run->job->row(run->job, row);
+}
+
+void rows_run(const struct row_job *job, size_t n_rows)
+{
+    struct rows_run_job run = {job, n_rows};
+
+    pool_run(job->pass->context->pool, (n_rows + ROWS_OF_A_TASK - 1) / ROWS_OF_A_TASK, rows_task, &run);
+}
+
+const struct weight *pass_weight(const struct pass *pass, size_t layer, enum role role)
+{
+    const struct weight *weight =
+        role < ROLE_FIRST_OF_LAYER ? &pass->model->global[role] : &pass->model->layer[layer][role];
+
+    return weight->tensor ? weight : NULL;
+}
+
+const real *pass_vector(const struct pass *pass, size_t layer, enum role role)
+{
+    if (role == ROLE_COUNT)
+        return NULL;
+    return role < ROLE_FIRST_OF_LAYER ? pass->model->global_vector[role]
+                                      : pass->model->layer_vector[layer][role];
+}
+
+void pass_matmul(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
+                 size_t m, real *y)
+{
+    weight_matmul(pass->context, pass_weight(pass, layer, weight), pass_vector(pass, layer, bias), x, m, y);
+}
+
+/* ---- taps ---- */
+
+bool pass_is_tapped(const struct pass *pass, enum site site, size_t layer)
+{
+    for (size_t i = 0; i < pass->options.n_taps; i++) {
+        const struct tap *tap = &pass->options.taps[i];
+
+        if (tap->site == site && tap->first_layer <= layer && layer <= tap->last_layer)
+            return true;
+    }
+    return false;
+}
+
+void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data, const struct batch *batch,
+              size_t first, size_t n, size_t width)
+{
+    const struct tap_view view = {
+        .layer = layer,
+        .data = data,
+        .n_rows = n,
+        .width = width,
+        .row_sequence = batch->sequence + first,
+        .row_position = batch->position + first,
+    };
+
+    for (size_t i = 0; n && i < pass->options.n_taps; i++) {
+        const struct tap *tap = &pass->options.taps[i];
+
+        if (tap->site == site && tap->first_layer <= layer && layer <= tap->last_layer)
+            tap->call(tap->user, &view);
+    }
+}
+
+/* ---- rows ---- */
+
+static void embed_row(const struct row_job *job, size_t row)
+{
+    const struct pass *pass = job->pass;
+    const struct weight *positions = pass_weight(pass, 0, ROLE_POSITION);
+    size_t width = job->width, position = job->batch->position[row];
+    real *y = job->y + row * width, *p = job->z + row * width,
+         scale = (real)pass->model->config.embedding_scale;
+
+    weight_rows(pass_weight(pass, 0, ROLE_EMBEDDING),
+                pass->ids[pass->offset[job->batch->sequence[row]] + position], 1, y);
+    if (scale != 1)
+        for (size_t i = 0; i < width; i++)
+            y[i] *= scale;
+    if (!positions)
+        return;
+    weight_rows(positions, position, 1, p);
+    for (size_t i = 0; i < width; i++)
+        y[i] += p[i];
+}
+
+void forward_embed(const struct pass *pass, const struct batch *batch, real *x)
+{
+    size_t width = pass->model->config.width;
+
+    rows_run(
+        &(struct row_job){
+            .row = embed_row, .pass = pass, .batch = batch, .width = width, .y = x, .z = pass->normed},
+        batch->n);
+    pass_tap(pass, SITE_EMBEDDING, 0, x, batch, 0, batch->n, width);
+}
+
+static void norm_row(const struct row_job *job, size_t row)
+{
+    const struct model_config *c = &job->pass->model->config;
+    const real *w = pass_vector(job->pass, job->layer, job->weight), *x = job->a + row * job->width;
+    real *y = job->y + row * job->width;
+
+    if (c->norm == NORM_LAYER)
+        ops_layer_norm(x, w, pass_vector(job->pass, job->layer, job->bias), c->norm_eps, job->width, y);
+    else
+        ops_rms_norm(x, w, c->norm == NORM_RMS_PLUS_ONE, c->norm_eps, job->width, y);
+}
+
+void forward_norm(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
+                  size_t n, real *y)
+{
+    rows_run(&(struct row_job){.row = norm_row,
+                               .pass = pass,
+                               .layer = layer,
+                               .width = pass->model->config.width,
+                               .weight = weight,
+                               .bias = bias,
+                               .a = x,
+                               .y = y},
+             n);
+}
+
+/* Each head of a row [heads x head_dim] of queries or keys: norm, then rope. */
+static void heads_row(const struct row_job *job, size_t row)
+{
+    const struct pass *pass = job->pass;
+    const struct model_config *c = &pass->model->config;
+    const real *w = pass_vector(pass, job->layer, job->weight);
+    size_t half = c->rotary_dim / 2, rope = c->rope_of[job->layer];
+    const real *x = job->a + row * job->width;
+    real *y = job->y + row * job->width;
+
+    for (size_t at = 0; at < job->width; at += c->head_dim) {
+        if (c->qk_norm)
+            ops_rms_norm(x + at, w, c->norm == NORM_RMS_PLUS_ONE, c->norm_eps, c->head_dim, y + at);
+        else if (x != y)
+            memcpy(y + at, x + at, c->head_dim * sizeof *y);
+        if (c->rope != ROPE_NONE)
+            ops_rotate(y + at, pass->cosine[rope] + job->batch->position[row] * half,
+                       pass->sine[rope] + job->batch->position[row] * half, half, c->rope == ROPE_INTERLEAVED,
+                       false);
+    }
+}
+
+static void finish_heads(const struct pass *pass, size_t layer, const struct batch *batch, enum role norm,
+                         const real *raw, size_t width, real *y)
+{
+    const struct model_config *c = &pass->model->config;
+
+    if (c->qk_norm || c->rope != ROPE_NONE || raw != y)
+        rows_run(&(struct row_job){.row = heads_row,
+                                   .pass = pass,
+                                   .batch = batch,
+                                   .layer = layer,
+                                   .width = width,
+                                   .weight = norm,
+                                   .a = raw,
+                                   .y = y},
+                 batch->n);
+}
+
+/* Into the caches. */
+static void store_row(const struct row_job *job, size_t row)
+{
+    const struct pass *pass = job->pass;
+    size_t n = pass->kv_width, at = pass->offset[job->batch->sequence[row]] + job->batch->position[row];
+
+    memcpy(pass_region(pass, pass->keys, job->layer) + at * n, job->a + row * n, n * sizeof(real));
+    memcpy(pass_region(pass, pass->values, job->layer) + at * n, job->b + row * n, n * sizeof(real));
+}
+
+static void add_row(const struct row_job *job, size_t row)
+{
+    const real *a = job->a + row * job->width, *b = job->b + row * job->width;
+    real *y = job->y + row * job->width;
+
+    for (size_t i = 0; i < job->width; i++)
+        y[i] = a[i] + b[i];
+}
+
+static void activate_row(const struct row_job *job, size_t row)
+{
+    const real *up = job->b ? job->b + row * job->width : NULL;
+    real *y = job->y + row * job->width;
+
+    ops_activation(job->pass->model->config.activation, job->a + row * job->width, job->width, y);
+    if (up)
+        for (size_t i = 0; i < job->width; i++)
+            y[i] *= up[i];
+}
+
+void batch_pick(const struct batch *batch, const real *from, size_t width, real *to)
+{
+    for (size_t row = 0; row < batch->n; row++)
+        if (from != to || batch->parent[row] != row)
+            memmove(to + row * width, from + batch->parent[row] * width, width * sizeof *to);
+}
+
+/* ---- the two halves of a layer ---- */
+
+/* normed [B] to keys and values in the caches. */
+static void make_keys(const struct pass *pass, size_t layer, const struct batch *batch,
+                      const struct activations *a)
+{
+    pass_matmul(pass, layer, ROLE_KEY, ROLE_KEY_BIAS, pass->normed, batch->n, a->key_raw);
+    finish_heads(pass, layer, batch, ROLE_KEY_NORM, a->key_raw, pass->kv_width, pass->key);
+    pass_tap(pass, SITE_KEY, layer, pass->key, batch, 0, batch->n, pass->kv_width);
+    pass_matmul(pass, layer, ROLE_VALUE, ROLE_VALUE_BIAS, pass->normed, batch->n, pass->value);
+    pass_tap(pass, SITE_VALUE, layer, pass->value, batch, 0, batch->n, pass->kv_width);
+    rows_run(
+        &(struct row_job){
+            .row = store_row, .pass = pass, .batch = batch, .layer = layer, .a = pass->key, .b = pass->value},
+        batch->n);
+}
+
+static void attention_half(const struct pass *pass, size_t layer, const struct batch *in,
+                           const struct batch *out, const struct activations *a)
+{
+    size_t width = pass->model->config.width, n = out->n;
+    const real *normed = pass->normed, *x = a->x;
+    bool post = pass_vector(pass, layer, ROLE_ATTENTION_POST_NORM);
+
+    forward_norm(pass, layer, ROLE_ATTENTION_NORM, ROLE_ATTENTION_NORM_BIAS, a->x, in->n, pass->normed);
+    pass_tap(pass, SITE_ATTENTION_IN, layer, pass->normed, in, 0, in->n, width);
+    make_keys(pass, layer, in, a);
+    if (n == 0)
+        return;
+    if (out != in) {
+        batch_pick(out, pass->normed, width, pass->normed);
+        batch_pick(out, a->x, width, a->mid);
+        x = a->mid;
+    }
+    pass_matmul(pass, layer, ROLE_QUERY, ROLE_QUERY_BIAS, normed, n, a->query_raw);
+    finish_heads(pass, layer, out, ROLE_QUERY_NORM, a->query_raw, pass->q_width, a->query);
+    pass_tap(pass, SITE_QUERY, layer, a->query, out, 0, n, pass->q_width);
+    attention_forward(pass, layer, out, a->query, pass->mix);
+    pass_tap(pass, SITE_ATTENTION_MIX, layer, pass->mix, out, 0, n, pass->q_width);
+    pass_matmul(pass, layer, ROLE_ATTENTION_OUT, ROLE_ATTENTION_OUT_BIAS, pass->mix, n,
+                post ? a->attention : pass->add);
+    if (post)
+        forward_norm(pass, layer, ROLE_ATTENTION_POST_NORM, ROLE_COUNT, a->attention, n, pass->add);
+    pass_tap(pass, SITE_ATTENTION_OUT, layer, pass->add, out, 0, n, width);
+    rows_run(
+        &(struct row_job){.row = add_row, .pass = pass, .width = width, .a = x, .b = pass->add, .y = a->mid},
+        n);
+    pass_tap(pass, SITE_STATE_MID, layer, a->mid, out, 0, n, width);
+}
+
+/* MLP of rows first .. first + n: hidden, key, raw value. */
+static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *batch,
+                     const struct activations *a, size_t first, size_t n)
+{
+    const struct model_config *c = &pass->model->config;
+    size_t kept = pass->keep ? first : 0; /* hidden and up of earlier rows are kept, or overwritten */
+    const real *normed = pass->normed + first * c->width;
+    real *hidden = a->hidden + kept * c->ff, *up = c->gated ? a->up + kept * c->ff : NULL;
+
+    pass_matmul(pass, layer, c->gated ? ROLE_GATE : ROLE_UP, c->gated ? ROLE_GATE_BIAS : ROLE_UP_BIAS, normed,
+                n, hidden);
+    pass_tap(pass, SITE_MLP_HIDDEN, layer, hidden, batch, first, n, c->ff);
+    if (c->gated)
+        pass_matmul(pass, layer, ROLE_UP, ROLE_UP_BIAS, normed, n, up);
+    rows_run(
+        &(struct row_job){
+            .row = activate_row, .pass = pass, .width = c->ff, .a = hidden, .b = up, .y = pass->mlp_key},
+        n);
+    pass_tap(pass, SITE_MLP_KEY, layer, pass->mlp_key, batch, first, n, c->ff);
+    pass_matmul(pass, layer, ROLE_DOWN, ROLE_DOWN_BIAS, pass->mlp_key, n, a->value + first * c->width);
+}
+
+/* On the way through the restart layer: keys of the active rows among first .. first + n. */
+static void keep_keys(const struct pass *pass, size_t first, size_t n)
+{
+    size_t ff = pass->model->config.ff;
+
+    for (size_t row = 0; row < pass->active.n; row++) {
+        size_t from = pass->active.parent[row];
+
+        if (from >= first && from - first < n)
+            memcpy(pass->resume_key + row * ff, pass->mlp_key + (from - first) * ff, ff * sizeof(real));
+    }
+}
+
+static void mlp_half(const struct pass *pass, size_t layer, const struct batch *batch,
+                     const struct activations *a)
+{
+    size_t width = pass->model->config.width;
+    bool keep = batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
+
+    forward_norm(pass, layer, ROLE_MLP_NORM, ROLE_MLP_NORM_BIAS, a->mid, batch->n, pass->normed);
+    pass_tap(pass, SITE_MLP_IN, layer, pass->normed, batch, 0, batch->n, width);
+    for (size_t first = 0; first < batch->n; first += pass->mlp_rows) {
+        size_t n = min_size(pass->mlp_rows, batch->n - first);
+
+        mlp_rows(pass, layer, batch, a, first, n);
+        if (keep)
+            keep_keys(pass, first, n);
+    }
+    pass_tap(pass, SITE_MLP_VALUE, layer, a->value, batch, 0, batch->n, width);
+}
+
+void forward_finish(const struct pass *pass, size_t layer, const struct batch *batch, const real *mid,
+                    real *value, real *x)
+{
+    size_t width = pass->model->config.width;
+    real *add = value;
+
+    if (pass_vector(pass, layer, ROLE_MLP_POST_NORM)) {
+        add = pass->add;
+        forward_norm(pass, layer, ROLE_MLP_POST_NORM, ROLE_COUNT, value, batch->n, add);
+    }
+    pass_tap(pass, SITE_MLP_OUT, layer, add, batch, 0, batch->n, width);
+    rows_run(&(struct row_job){.row = add_row, .pass = pass, .width = width, .a = mid, .b = add, .y = x},
+             batch->n);
+    pass_tap(pass, SITE_STATE, layer, x, batch, 0, batch->n, width);
+}
+
+void forward_to_value(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
+                      const struct activations *a)
+{
+    attention_half(pass, layer, in, out, a);
+    if (out->n)
+        mlp_half(pass, layer, out, a);
+}
+
+void forward_layer(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
+                   const struct activations *a, real *x)
+{
+    forward_to_value(pass, layer, in, out, a);
+    if (out->n)
+        forward_finish(pass, layer, out, a->mid, a->value, x);
+}

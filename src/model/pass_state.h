@@ -1,0 +1,119 @@
+/* What pass.c, attention.c and backward.c share. Not for users of pass.h. */
+#ifndef LANCET_PASS_STATE_H
+#define LANCET_PASS_STATE_H
+
+#include "pass.h"
+
+struct batch { /* the rows of one run, by sequence and position */
+    size_t n;
+    uint32_t *sequence, *position; /* [n] */
+    size_t *first;                 /* [n_sequences + 1]: those of sequence s are first[s] .. first[s + 1] */
+    size_t *parent;                /* [n] row in the batch that this one is a part of */
+    size_t *block; /* [n_blocks + 1] rows that one attention task takes: of one sequence, few enough that
+                      two tables of rows x keys fit into a worker's scratch */
+    size_t n_blocks;
+};
+
+/* Where the activations of a layer go. Without a need to keep them, several lie in the same place. B rows are
+ * those that enter the layer, Q rows (all of B, or some) those that leave it. */
+struct activations {
+    real *x;         /* [B, width] residual stream in */
+    real *key_raw;   /* [B, kv] before norm and rope */
+    real *query_raw; /* [Q, q] */
+    real *query;     /* [Q, q] */
+    real *attention; /* [Q, width] raw output of attention */
+    real *mid;       /* [Q, width] residual stream in the middle */
+    real *hidden;    /* [Q, ff] before the activation */
+    real *up;        /* [Q, ff] the other side of a gated MLP */
+    real *value;     /* [Q, width] raw output of the MLP */
+};
+
+struct pass {
+    const struct context *context;
+    const struct model *model;
+    struct pass_options options;
+    size_t n_layers; /* that run */
+    size_t n_sequences;
+    size_t *length,
+        *offset;    /* [n_sequences], [n_sequences + 1]: tokens; where positions of a sequence begin */
+    uint32_t *ids;  /* [offset[n_sequences]] */
+    size_t longest; /* capacity of the longest sequence */
+    struct arena arena;
+    size_t bytes;
+    void *workspace;
+
+    struct batch whole, step; /* every token; the tokens of pass_append */
+    struct batch prefix, active,
+        scored; /* resumable: positions before `from`, from it on, and of those the places */
+    struct batch none;
+    bool keep; /* this run keeps its activations for backward */
+    bool ran;
+
+    size_t q_width, kv_width;                                /* heads x head_dim */
+    real *cosine[CONFIG_MAX_ROPES], *sine[CONFIG_MAX_ROPES]; /* [longest, rotary_dim / 2] */
+    real *keys, *values;                                     /* [regions, offset[n_sequences], kv_width] */
+    struct activations scratch;
+    real *normed, *key, *value, *mix,
+        *add;        /* [rows, width], [rows, kv], [rows, kv], [rows, q], [rows, width] */
+    size_t mlp_rows; /* rows that go through the MLP at a time */
+    real *mlp_key;   /* [mlp_rows, ff] */
+    real *pattern;   /* [heads, queries, keys] of the largest sequence, when tapped */
+
+    real *top; /* [top_batch->n, width] what the last run ended with */
+    const struct batch *top_batch;
+
+    struct activations *kept; /* of the layers above resume_layer, active rows */
+    real *resume_mid, *resume_value, *resume_key,
+        *moved;       /* at resume_layer: [active, width], .., [active, ff], .. */
+    real *active_top; /* [active, width] */
+    struct gradients {
+        real *x, *branch, *normed, *picked; /* [active, width] */
+        real *mlp_key, *up;                 /* [active, ff] */
+        real *mix, *query;                  /* [active, q] */
+        real *key, *value;                  /* [active, kv] */
+    } gradient;
+};
+
+/* ---- rows shared out over the pool ---- */
+
+struct row_job {
+    void (*row)(const struct row_job *job, size_t row);
+    const struct pass *pass;
+    const struct batch *batch;
+    size_t layer, width;
+    enum role weight, bias;
+    const real *a, *b, *c;
+    real *y, *z;
+};
+void rows_run(const struct row_job *job, size_t n_rows);
+
+/* Weight or vector of a role in a layer; NULL where there is none. ROLE_COUNT is a vector that no
+ * architecture has. */
+const struct weight *pass_weight(const struct pass *pass, size_t layer, enum role role);
+const real *pass_vector(const struct pass *pass, size_t layer, enum role role);
+/* y [m, out] = x W^T + bias. */
+void pass_matmul(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
+                 size_t m, real *y);
+/* Keys or values of a layer: the row of position p of sequence s is offset[s] + p. */
+real *pass_region(const struct pass *pass, real *cache, size_t layer);
+/* Row of a place in a batch; false when it is not there. */
+bool batch_find(const struct batch *batch, size_t sequence, size_t position, size_t *row);
+
+bool pass_is_tapped(const struct pass *pass, enum site site, size_t layer);
+void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data, const struct batch *batch,
+              size_t first, size_t n, size_t width);
+
+/* ---- attention.c ---- */
+
+/* mix [Q, q] from query [Q, q] and the cached keys and values of the layer. */
+void attention_forward(const struct pass *pass, size_t layer, const struct batch *batch, const real *query,
+                       real *mix);
+/* From d mix to d query [Q, q], and d key, d value [B, kv] of the active rows (over their cached, rotated
+ * form). */
+void attention_backward(const struct pass *pass, size_t layer, const struct batch *queries,
+                        const struct batch *keys, const real *query, const real *d_mix, real *d_query,
+                        real *d_key, real *d_value);
+/* How many reals of a worker's scratch a block of queries may fill with one table. */
+size_t attention_table(void);
+
+#endif
