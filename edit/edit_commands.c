@@ -1,0 +1,7 @@
+#include "edit_commands.h"
+
+#include <stddef.h>
+
+const struct command *const edit_commands[] = {
+    NULL,
+};

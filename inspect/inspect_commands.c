@@ -1,0 +1,7 @@
+#include "inspect_commands.h"
+
+#include <stddef.h>
+
+const struct command *const inspect_commands[] = {
+    NULL,
+};

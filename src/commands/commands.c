@@ -1,0 +1,9 @@
+#include "commands.h"
+
+#include <stddef.h>
+
+const struct command *const src_commands[] = {
+    &command_completion,
+    &command_help,
+    NULL,
+};
