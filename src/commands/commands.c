@@ -5,5 +5,7 @@
 const struct command *const src_commands[] = {
     &command_completion,
     &command_help,
+    &command_info,
+    &command_tensors,
     NULL,
 };

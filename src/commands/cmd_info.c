@@ -1,0 +1,245 @@
+#include "commands.h"
+
+#include <string.h>
+
+#include "checkpoint.h"
+#include "format.h"
+#include "memory.h"
+#include "model.h"
+#include "table.h"
+
+struct dtype_sum {
+    uint64_t tensors, elements, bytes;
+};
+
+struct info { /* what is told, in both forms */
+    const struct checkpoint *checkpoint;
+    struct model *model; /* NULL: lancet cannot run it ... */
+    struct error why;    /* ... for this reason */
+    struct dtype_sum sums[DTYPE_COUNT], all;
+    const char *tokenizer; /* name of its file, NULL: none */
+};
+
+static void gather(struct info *info)
+{
+    const struct checkpoint *c = info->checkpoint;
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        struct dtype_sum *sums[] = {&info->sums[c->tensors[i].dtype], &info->all};
+        for (size_t k = 0; k < 2; k++) {
+            sums[k]->tensors++;
+            sums[k]->elements += c->tensors[i].elements;
+            sums[k]->bytes += c->tensors[i].bytes;
+        }
+    }
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "tokenizer.model"};
+    for (size_t i = 0; !info->tokenizer && i < sizeof names / sizeof *names; i++) {
+        char *path = path_join(c->folder, names[i]);
+        if (path && fs_exists(c->context->fs, path))
+            info->tokenizer = names[i];
+        free(path);
+    }
+}
+
+/* ---- for people ---- */
+
+static void label(const struct command_call *call, const char *text)
+{
+    fprintf(call->out, "%s%-14s%s", terminal_style(&call->terminal, STYLE_CYAN), text,
+            terminal_style(&call->terminal, STYLE_PLAIN));
+}
+
+static void print_text(const struct command_call *call, const char *text)
+{
+    struct str s = {0};
+    str_append_escaped(&s, text, strlen(text));
+    fprintf(call->out, "%s\n", s.failed || !s.data ? "" : s.data);
+    str_release(&s);
+}
+
+static void print_sum(const struct command_call *call, const char *name, const struct dtype_sum *sum)
+{
+    struct str s = {0};
+    label(call, name);
+    text_count(&s, sum->elements);
+    str_append(&s, name[0] == 'p' ? " in " : " elements in ");
+    text_count(&s, sum->tensors);
+    str_append(&s, sum->tensors == 1 ? " tensor, " : " tensors, ");
+    text_bytes(&s, sum->bytes);
+    fprintf(call->out, "%s\n", s.failed ? "?" : s.data);
+    str_release(&s);
+}
+
+static void print_model(const struct command_call *call, const struct model *model)
+{
+    const struct model_config *c = &model->config;
+    const struct weight *site = model_site(model, 0);
+    label(call, "architecture");
+    fprintf(call->out, "%s (%s)\n", model->architecture->title, model->architecture->model_type);
+    label(call, "shape");
+    fprintf(call->out, "%zu layers, width %zu, %zu heads", c->n_layers, c->width, c->n_heads);
+    if (c->n_kv_heads != c->n_heads)
+        fprintf(call->out, " (%zu for keys and values)", c->n_kv_heads);
+    fprintf(call->out, " of %zu, MLP %zu\n", c->head_dim, c->ff);
+    label(call, "vocabulary");
+    fprintf(call->out, "%zu tokens%s\n", c->vocabulary, c->tied ? ", output tied to the embedding" : "");
+    label(call, "context");
+    fprintf(call->out, "%zu tokens\n", c->context);
+    label(call, "edit sites");
+    fprintf(call->out, "%s and its like in layers 0 to %zu\n", site->tensor->name,
+            c->n_layers > 1 ? c->n_layers - 2 : 0);
+}
+
+static void print_files(const struct command_call *call, const struct info *info)
+{
+    const struct checkpoint *c = info->checkpoint;
+    struct str s = {0};
+    for (size_t i = 0; i < c->n_files; i++) {
+        str_clear(&s);
+        str_append(&s, c->files[i].name);
+        str_append(&s, ", ");
+        text_bytes(&s, c->files[i].size);
+        label(call, i ? "" : c->n_files > 1 ? "shards" : "file");
+        print_text(call, s.failed ? "?" : s.data);
+    }
+    str_release(&s);
+}
+
+static bool print_human(const struct command_call *call, const struct info *info, struct error *err)
+{
+    (void)err;
+    label(call, "model");
+    print_text(call, info->checkpoint->path);
+    if (info->model) {
+        print_model(call, info->model);
+    } else {
+        label(call, "cannot run");
+        print_text(call, info->why.text);
+    }
+    print_sum(call, "parameters", &info->all);
+    for (size_t i = 0; i < DTYPE_COUNT; i++)
+        if (info->sums[i].tensors)
+            print_sum(call, dtype_facts((enum dtype)i)->name, &info->sums[i]);
+    label(call, "tokenizer");
+    print_text(call, info->tokenizer ? info->tokenizer : "none");
+    print_files(call, info);
+    for (size_t i = 0; i < info->checkpoint->n_warnings; i++) {
+        label(call, "warning");
+        print_text(call, info->checkpoint->warnings[i]);
+    }
+    return true;
+}
+
+/* ---- as JSON ---- */
+
+static void write_model(struct json_write *w, const struct info *info)
+{
+    const struct model *model = info->model;
+    json_write_key(w, "architecture");
+    if (!model) {
+        json_write_null(w);
+        json_write_member_string(w, "cannot_run", info->why.text);
+        return;
+    }
+    json_write_string(w, model->architecture->model_type);
+    const struct model_config *c = &model->config;
+    const struct {
+        const char *key;
+        size_t value;
+    } sizes[] = {{"layers", c->n_layers},       {"width", c->width},       {"heads", c->n_heads},
+                 {"kv_heads", c->n_kv_heads},   {"head_dim", c->head_dim}, {"mlp", c->ff},
+                 {"vocabulary", c->vocabulary}, {"context", c->context}};
+    json_write_key(w, "config");
+    json_write_object_begin(w);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        json_write_member_u64(w, sizes[i].key, sizes[i].value);
+    json_write_object_end(w);
+    json_write_member_bool(w, "tied", c->tied);
+    json_write_key(w, "edit_sites");
+    json_write_array_begin(w);
+    for (size_t layer = 0; layer + 1 < c->n_layers; layer++)
+        json_write_string(w, model_site(model, layer)->tensor->name);
+    json_write_array_end(w);
+}
+
+static void write_sum(struct json_write *w, const struct dtype_sum *sum)
+{
+    json_write_member_u64(w, "tensors", sum->tensors);
+    json_write_member_u64(w, "parameters", sum->elements);
+    json_write_member_u64(w, "bytes", sum->bytes);
+}
+
+static bool print_json(const struct command_call *call, const struct info *info, struct error *err)
+{
+    const struct checkpoint *c = info->checkpoint;
+    struct json_write w;
+    command_json_begin(call, &w);
+    json_write_member_string(&w, "path", c->path);
+    write_model(&w, info);
+    write_sum(&w, &info->all);
+    json_write_key(&w, "dtypes");
+    json_write_array_begin(&w);
+    for (size_t i = 0; i < DTYPE_COUNT; i++)
+        if (info->sums[i].tensors) {
+            json_write_object_begin(&w);
+            json_write_member_string(&w, "dtype", dtype_facts((enum dtype)i)->name);
+            write_sum(&w, &info->sums[i]);
+            json_write_object_end(&w);
+        }
+    json_write_array_end(&w);
+    json_write_member_string(&w, "tokenizer", info->tokenizer);
+    json_write_key(&w, "files");
+    json_write_array_begin(&w);
+    for (size_t i = 0; i < c->n_files; i++) {
+        json_write_object_begin(&w);
+        json_write_member_string(&w, "name", c->files[i].name);
+        json_write_member_string(&w, "format", c->files[i].format->name);
+        json_write_member_u64(&w, "bytes", c->files[i].size);
+        json_write_object_end(&w);
+    }
+    json_write_array_end(&w);
+    json_write_key(&w, "warnings");
+    json_write_array_begin(&w);
+    for (size_t i = 0; i < c->n_warnings; i++)
+        json_write_string(&w, c->warnings[i]);
+    json_write_array_end(&w);
+    return command_json_end(call, &w, err);
+}
+
+static bool run(struct command_call *call, struct error *err)
+{
+    struct checkpoint_options how = {.mode = CHECKPOINT_READ};
+    struct checkpoint *checkpoint = NULL;
+    if (!checkpoint_open(&call->context, call->args[0], &how, &checkpoint, err))
+        return false;
+    struct info info = {.checkpoint = checkpoint};
+    bool ok = true;
+    if (!model_open(&call->context, checkpoint, &info.model, &info.why) && info.why.kind == ERROR_MEMORY) {
+        *err = info.why;
+        ok = false;
+    }
+    gather(&info);
+    if (ok)
+        ok = call->json ? print_json(call, &info, err) : print_human(call, &info, err);
+    model_close(info.model);
+    checkpoint_close(checkpoint);
+    return ok;
+}
+
+static const struct command_example examples[] = {
+    {"lancet info gemma3", "what is in the folder gemma3"},
+    {"lancet --json info gemma3 | jq .parameters", "one fact for a script"},
+    {NULL, NULL},
+};
+
+const struct command command_info = {
+    .name = "info",
+    .summary = "show what a model is: architecture, shape, dtypes, files, edit sites",
+    .synopsis = "MODEL",
+    .help = "Reads headers and config.json only, so it is quick for a model of any size. A model whose "
+            "architecture "
+            "lancet does not know is described as far as its files go, with the reason why it cannot be run.",
+    .examples = examples,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};
