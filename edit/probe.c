@@ -1,0 +1,294 @@
+#include "probe.h"
+
+#include <string.h>
+
+#include "loss.h"
+#include "memory.h"
+#include "own_texts.h"
+#include "str.h"
+
+/* ---- rows ---- */
+
+static bool add_row(struct probe *p, const uint32_t *ids, size_t n, const uint32_t *more, size_t n_more,
+                    struct error *err)
+{
+    uint32_t *row = arena_array(&p->arena, n + n_more, sizeof(*row));
+    if (!row)
+        return error_memory(err, "preparing the checks of an edit");
+    memcpy(row, ids, n * sizeof(*ids));
+    if (n_more)
+        memcpy(row + n, more, n_more * sizeof(*more));
+    p->rows[p->n_rows++] = (struct sequence){row, n + n_more};
+    return true;
+}
+
+/* A row of this text and `more` ids after it; left out when it is too long. *added tells. */
+static bool add_text(struct probe *p, const struct tokenizer *tokenizer, const struct str *text,
+                     size_t longest, const uint32_t *more, size_t n_more, bool *added, struct error *err)
+{
+    struct prompt_tokens tokens = {0};
+    *added = false;
+    if (text->failed)
+        return error_memory(err, "preparing the checks of an edit");
+    bool ok = prompt_tokenise(tokenizer, text->data, text->length, 0, 0, NULL, &tokens, err);
+    *added = ok && tokens.n_prompt > 0 && tokens.n_prompt + n_more <= longest;
+    if (*added)
+        ok = add_row(p, tokens.prompt, tokens.n_prompt, more, n_more, err);
+    prompt_tokens_release(&tokens);
+    return ok;
+}
+
+/* The request's template with other subjects. */
+static bool add_neighbours(struct probe *p, const struct tokenizer *tokenizer, const struct edit_request *q,
+                           const struct own_texts *texts, size_t longest, struct error *err)
+{
+    for (size_t i = 0; texts->subjects[i] && p->n_neighbours < PROBE_NEIGHBOURS; i++) {
+        bool added, ok;
+        struct str text = {0};
+        if (strcmp(texts->subjects[i], q->subject) == 0)
+            continue;
+        str_append_bytes(&text, q->prompt, q->subject_start);
+        str_append(&text, texts->subjects[i]);
+        str_append(&text, q->prompt + q->subject_end);
+        ok = add_text(p, tokenizer, &text, longest, NULL, 0, &added, err);
+        str_release(&text);
+        if (!ok)
+            return false;
+        if (added)
+            p->neighbours[p->n_neighbours++] = texts->subjects[i];
+    }
+    return true;
+}
+
+static bool add_held_out(struct probe *p, const struct tokenizer *tokenizer, const struct edit_request *q,
+                         const struct own_texts *texts, size_t longest, struct error *err)
+{
+    for (size_t i = 0; texts->held_out[i] && p->n_held_out < PROBE_HELD_OUT; i++) {
+        bool added, ok;
+        struct str text = {0};
+        str_printf(&text, "%s%s", texts->held_out[i], q->prompt);
+        ok = add_text(p, tokenizer, &text, longest, p->target, p->n_target - 1, &added, err);
+        str_release(&text);
+        if (!ok)
+            return false;
+        p->n_held_out += added;
+    }
+    return true;
+}
+
+static bool add_prose(struct probe *p, const struct tokenizer *tokenizer, const char *prose, size_t longest,
+                      struct error *err)
+{
+    struct prompt_tokens tokens = {0};
+    bool ok = prompt_tokenise(tokenizer, prose, strlen(prose), 0, 0, NULL, &tokens, err);
+    size_t n = tokens.n_prompt < PROBE_PROSE ? tokens.n_prompt : PROBE_PROSE;
+    n = n < longest ? n : longest;
+    if (ok && n > 1) {
+        ok = add_row(p, tokens.prompt, n, NULL, 0, err);
+        p->n_prose = 1;
+    }
+    prompt_tokens_release(&tokens);
+    return ok;
+}
+
+bool probe_build(const struct tokenizer *tokenizer, const struct edit_request *request,
+                 const struct edit_rows *rows, size_t longest, bool held_out, struct probe *out,
+                 struct error *err)
+{
+    struct probe p = {.target = rows->target, .n_target = rows->n_target};
+    p.rows = arena_array(&p.arena, 2 + PROBE_NEIGHBOURS + PROBE_HELD_OUT, sizeof(*p.rows));
+    bool ok = (p.rows || error_memory(err, "preparing the checks of an edit")) &&
+              add_row(&p, rows->rows[0].ids, rows->rows[0].length, NULL, 0, err);
+    if (ok && tokenizer) {
+        const struct own_texts *texts =
+            own_texts_for(script_of_text(request->prompt, strlen(request->prompt)));
+        ok = add_neighbours(&p, tokenizer, request, texts, longest, err) &&
+             (!held_out || add_held_out(&p, tokenizer, request, texts, longest, err)) &&
+             add_prose(&p, tokenizer, texts->prose, longest, err);
+    }
+    if (ok)
+        *out = p;
+    else
+        probe_release(&p);
+    return ok;
+}
+
+void probe_release(struct probe *probe)
+{
+    arena_release(&probe->arena);
+    *probe = (struct probe){0};
+}
+
+/* ---- measuring ---- */
+
+enum { PROBE_BLOCK = 8 }; /* places whose logits are in memory at once */
+
+struct measure {
+    const struct context *context;
+    const struct model *model;
+    const struct probe *probe;
+    const struct probe_result *before;
+    struct probe_result *out;
+    struct pass *pass;
+    real *logits; /* [PROBE_BLOCK, vocabulary] */
+    double *sums; /* [PROBE_BLOCK] log sums */
+};
+
+static void sum_place(void *user, size_t task, unsigned worker)
+{
+    struct measure *m = user;
+    size_t vocabulary = m->model->config.vocabulary;
+    (void)worker;
+    m->sums[task] = ops_log_sum_exp(m->logits + task * vocabulary, vocabulary);
+}
+
+static bool fetch(struct measure *m, const struct place *places, size_t n, struct error *err)
+{
+    if (!pass_logits(m->pass, places, n, m->logits, err))
+        return false;
+    pool_run(m->context->pool, n, sum_place, m);
+    return true;
+}
+
+static size_t largest(const real *x, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+/* The most probable tokens, the best first; ties to the lower id. */
+static void find_top(const real *x, double log_sum, size_t n, struct probe_result *out)
+{
+    out->n_top = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = out->n_top;
+        while (at > 0 && (double)x[i] > out->top[at - 1].probability)
+            at--;
+        if (at == PROBE_TOP)
+            continue;
+        size_t last = out->n_top < PROBE_TOP ? out->n_top : PROBE_TOP - 1;
+        memmove(&out->top[at + 1], &out->top[at], (last - at) * sizeof(*out->top));
+        out->top[at] = (struct probe_answer){(uint32_t)i, (double)x[i]};
+        out->n_top = last + 1;
+    }
+    for (size_t i = 0; i < out->n_top; i++)
+        out->top[i].probability = exp(out->top[i].probability - log_sum);
+}
+
+/* Mean -log p of the target at the end of a row that holds it; *is_answer when each token is the most
+ * probable. */
+static bool score_target(struct measure *m, size_t row, double *nll, bool *is_answer, struct error *err)
+{
+    const struct probe *p = m->probe;
+    size_t vocabulary = m->model->config.vocabulary, start = p->rows[row].length - p->n_target;
+    double sum = 0;
+    bool best = true;
+    for (size_t done = 0; done < p->n_target; done += PROBE_BLOCK) {
+        size_t n = p->n_target - done < PROBE_BLOCK ? p->n_target - done : PROBE_BLOCK;
+        struct place places[PROBE_BLOCK];
+        for (size_t i = 0; i < n; i++)
+            places[i] = (struct place){row, start + done + i};
+        if (!fetch(m, places, n, err))
+            return false;
+        for (size_t i = 0; i < n; i++) {
+            const real *x = m->logits + i * vocabulary;
+            uint32_t target = p->target[done + i];
+            sum += m->sums[i] - (double)x[target];
+            best = best && largest(x, vocabulary) == target;
+            if (row != 0 || done + i != 0)
+                continue;
+            find_top(x, m->sums[i], vocabulary, m->out);
+            m->out->first_log = (double)x[target] - m->sums[i];
+            for (size_t j = 0; j < vocabulary; j++)
+                m->out->rank += x[j] > x[target];
+        }
+    }
+    *nll = sum / (double)p->n_target;
+    *is_answer = best;
+    return true;
+}
+
+static bool score_neighbours(struct measure *m, struct error *err)
+{
+    const struct probe *p = m->probe;
+    size_t vocabulary = m->model->config.vocabulary;
+    for (size_t done = 0; done < p->n_neighbours; done += PROBE_BLOCK) {
+        size_t n = p->n_neighbours - done < PROBE_BLOCK ? p->n_neighbours - done : PROBE_BLOCK;
+        struct place places[PROBE_BLOCK];
+        for (size_t i = 0; i < n; i++)
+            places[i] = (struct place){1 + done + i, p->rows[1 + done + i].length - 1};
+        if (!fetch(m, places, n, err))
+            return false;
+        for (size_t i = 0; i < n; i++) {
+            const real *x = m->logits + i * vocabulary;
+            struct probe_neighbour *out = &m->out->neighbours[done + i];
+            out->answer =
+                m->before ? m->before->neighbours[done + i].answer : (uint32_t)largest(x, vocabulary);
+            out->answer_log = (double)x[out->answer] - m->sums[i];
+            out->target_log = (double)x[p->target[0]] - m->sums[i];
+        }
+    }
+    return true;
+}
+
+static bool score_prose(struct measure *m, struct error *err)
+{
+    const struct probe *p = m->probe;
+    size_t row = 1 + p->n_neighbours + p->n_held_out, vocabulary = m->model->config.vocabulary;
+    const struct sequence *s = &p->rows[row];
+    double sum = 0;
+    for (size_t done = 0; done + 1 < s->length; done += PROBE_BLOCK) {
+        size_t n = s->length - 1 - done < PROBE_BLOCK ? s->length - 1 - done : PROBE_BLOCK;
+        struct place places[PROBE_BLOCK];
+        for (size_t i = 0; i < n; i++)
+            places[i] = (struct place){row, done + i};
+        if (!fetch(m, places, n, err))
+            return false;
+        for (size_t i = 0; i < n; i++)
+            sum += m->sums[i] - (double)m->logits[i * vocabulary + s->ids[done + i + 1]];
+    }
+    m->out->prose_nll = s->length > 1 ? sum / (double)(s->length - 1) : NAN;
+    return true;
+}
+
+bool probe_run(const struct context *context, const struct model *model, const struct probe *probe,
+               const struct probe_result *before, struct probe_result *out, struct error *err)
+{
+    struct probe_result result = {.prose_nll = NAN};
+    struct measure m = {.context = context, .model = model, .probe = probe, .before = before, .out = &result};
+    double sums[PROBE_BLOCK];
+    struct pass_options options = {0};
+    bool ignored;
+    m.sums = sums;
+    m.logits = memory_array(PROBE_BLOCK * sizeof(real), model->config.vocabulary);
+    bool ok = (m.logits || error_memory(err, "measuring an edit")) &&
+              pass_new(context, model, probe->rows, probe->n_rows, &options, &m.pass, err) &&
+              pass_run(m.pass, err) && score_target(&m, 0, &result.nll, &result.is_answer, err) &&
+              score_neighbours(&m, err);
+    for (size_t i = 0; ok && i < probe->n_held_out; i++)
+        ok = score_target(&m, 1 + probe->n_neighbours + i, &result.held_out[i], &ignored, err);
+    if (ok && probe->n_prose)
+        ok = score_prose(&m, err);
+    pass_free(m.pass);
+    free(m.logits);
+    if (ok)
+        *out = result;
+    return ok;
+}
+
+double probe_kept(const struct probe *probe, const struct probe_result *before,
+                  const struct probe_result *after, size_t *n_kept, size_t *n_asked)
+{
+    *n_kept = *n_asked = 0;
+    for (size_t i = 0; i < probe->n_neighbours; i++) {
+        /* Where the target was as likely as the answer before, nothing can be lost. */
+        if (before->neighbours[i].answer == probe->target[0])
+            continue;
+        ++*n_asked;
+        *n_kept += after->neighbours[i].answer_log > after->neighbours[i].target_log;
+    }
+    return *n_asked ? (double)*n_kept / (double)*n_asked : 1;
+}
