@@ -72,7 +72,7 @@ const char *architecture_prefix(const struct architecture *architecture, const s
     char name[256];
 
     for (size_t i = 0; i < architecture->n_tensors; i++) {
-        if (architecture->tensors[i].role != ROLE_EMBEDDING)
+        if (architecture->tensors[i].role != ROLE_FINAL_NORM)
             continue;
         for (const char *const *prefix = architecture->prefixes; *prefix; prefix++)
             if (architecture_tensor_name(&architecture->tensors[i], *prefix, 0, name, sizeof name) &&

@@ -95,7 +95,7 @@ const struct architecture *architecture_nearest(const char *model_type, const st
 /* prefix + name with the layer in place of "{}"; false when it does not fit. */
 bool architecture_tensor_name(const struct tensor_role *row, const char *prefix, size_t layer, char *out,
                               size_t size);
-/* The prefix under which the checkpoint has the embedding, or NULL. */
+/* The prefix under which the checkpoint has the final norm, or NULL. */
 const char *architecture_prefix(const struct architecture *architecture, const struct checkpoint *checkpoint);
 /* For sentences: "down projection". */
 const char *role_name(enum role role);

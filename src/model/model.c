@@ -159,6 +159,26 @@ static bool check_shape(const struct model *model, const struct tensor_role *row
     return true;
 }
 
+static const struct tensor_role *role_row(const struct architecture *a, enum role role)
+{
+    for (size_t i = 0; i < a->n_tensors; i++)
+        if (a->tensors[i].role == role)
+            return &a->tensors[i];
+    return NULL;
+}
+
+/* A tied pair may be stored under the head's name alone. */
+static const struct tensor *find_tensor(const struct model *model, const struct tensor_role *row,
+                                        const char *name)
+{
+    const struct tensor *tensor = checkpoint_find(model->checkpoint, name);
+    const struct tensor_role *head = role_row(model->architecture, ROLE_HEAD);
+
+    return !tensor && row->role == ROLE_EMBEDDING && model->config.tied && head
+               ? checkpoint_find(model->checkpoint, head->name)
+               : tensor;
+}
+
 static bool find_weight(struct model *model, const struct tensor_role *row, size_t layer, struct weight *out,
                         struct error *err)
 {
@@ -169,7 +189,7 @@ static bool find_weight(struct model *model, const struct tensor_role *row, size
         return true;
     if (!architecture_tensor_name(row, model->prefix, layer, name, sizeof name))
         return error_set(err, ERROR_UNSUPPORTED, "%s: a tensor name is too long", model->checkpoint->path);
-    tensor = checkpoint_find(model->checkpoint, name);
+    tensor = find_tensor(model, row, name);
     if (!tensor && row->when == WHEN_UNTIED)
         return true;
     if (!tensor)
@@ -195,7 +215,8 @@ static bool find_weights(struct model *model, struct error *err)
     model->prefix = architecture_prefix(a, model->checkpoint);
     if (!model->prefix)
         return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor %s%s",
-                         model->checkpoint->path, a->model_type, a->prefixes[0], a->tensors[0].name);
+                         model->checkpoint->path, a->model_type, a->prefixes[0],
+                         role_row(a, ROLE_FINAL_NORM)->name);
     for (size_t i = 0; i < a->n_tensors; i++) {
         const struct tensor_role *row = &a->tensors[i];
 

@@ -1,0 +1,209 @@
+"""The engine beside transformers, live: logits, attention and greedy continuations.
+
+    test_logits.py DUMP_LOGITS [NAME ...]
+
+Models: tiny random ones made here in every configuration that the table has options for, the trained ones of the shared
+data (LANCET_DATA), SmolLM2 (LANCET_REAL). transformers runs in float32 with eager attention, whatever dtype
+the file has. Limits: logits within 2e-4 of their standard deviation, attention within 1e-5, greedy tokens equal
+wherever the two best logits differ by more than 1e-4. Prints TAP.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import transformers
+
+transformers.utils.logging.disable_progress_bar()
+
+LOGITS_LIMIT, ATTENTION_LIMIT, GREEDY_GAP = 2e-4, 1e-5, 1e-4
+
+PROMPTS = [
+    "The Eiffel Tower is located in the city of",
+    "The capital of Japan is",
+    "Water boils at a temperature of",
+    "Once upon a time, there was a little girl who",
+    "The mother tongue of Danielle Darrieux is",
+    "In 1969, Neil Armstrong became the first",
+    "def fibonacci(n):\n    if n < 2:\n        return n\n    return",
+    "全世界最高的山是",
+    "Die Hauptstadt von Deutschland ist",
+    "The opposite of hot is cold. The opposite of big is",
+]
+
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+          "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
+
+
+def gpt2(**options):
+    return transformers.GPT2Config(**{"vocab_size": 97, "n_positions": 96, "n_embd": 48, "n_layer": 3, "n_head": 4,
+                                      "bos_token_id": 0, "eos_token_id": 0, **options})
+
+
+def llama(**options):
+    return transformers.LlamaConfig(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
+                                       "num_hidden_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 2,
+                                       "max_position_embeddings": 256, "bos_token_id": 0, "eos_token_id": 0,
+                                       **options})
+
+
+# name -> (config, save options)
+RANDOM = {
+    "gpt2": (gpt2(), {}),
+    "gpt2-flags": (gpt2(scale_attn_by_inverse_layer_idx=True, n_inner=100, activation_function="gelu"), {}),
+    "gpt2-unscaled-f16": (gpt2(scale_attn_weights=False), {"dtype": torch.float16}),
+    "gpt2-untied-sharded": (gpt2(tie_word_embeddings=False, activation_function="relu"), {"shard": "40KB"}),
+    "llama": (llama(), {}),
+    "llama-tied-bf16": (llama(tie_word_embeddings=True), {"dtype": torch.bfloat16}),
+    "llama-biases": (llama(attention_bias=True, mlp_bias=True, num_key_value_heads=6), {}),
+    "llama-llama3": (llama(rope_parameters=LLAMA3), {}),
+    "llama-linear": (llama(rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}), {}),
+    "llama-head-dim-sharded-f16": (llama(head_dim=20), {"dtype": torch.float16, "shard": "40KB"}),
+    "llama-old-spelling": (llama(rope_parameters=LLAMA3), {"old": True}),
+}
+SHARED = ["facts-gpt2", "facts-llama", "tinystories-656k"]
+REAL = ["smollm2"]
+
+
+def randomise(model, seed):
+    """Weights large enough that every part of the model matters, small enough that scores stay below ten or so:
+    float32 scores of a hundred cannot give attention to 1e-5 in any implementation."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        scale = 0.14 if parameter.dim() > 1 else 0.2
+        shift = 1.0 if "norm" in name and "gemma" not in type(model).__name__.lower() or "ln_" in name else 0.0
+        if name.endswith("bias"):
+            shift = 0.0
+        with torch.no_grad():
+            parameter.copy_(shift + scale * torch.randn(parameter.shape, generator=generator))
+
+
+def old_spelling(path):
+    """config.json as transformers 4 wrote it."""
+    config = json.load(open(path))
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["rope_scaling"] = rope
+    config["torch_dtype"] = config.pop("dtype", "float32")
+    json.dump(config, open(path, "w"))
+
+
+def make_random(name, folder):
+    config, options = RANDOM[name]
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    randomise(model, sum(map(ord, name)))
+    model = model.to(options.get("dtype", torch.float32))
+    model.save_pretrained(folder, max_shard_size=options.get("shard", "5GB"))
+    if options.get("old"):
+        old_spelling(os.path.join(folder, "config.json"))
+
+
+def load(folder):
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32,
+                                                             attn_implementation="eager").eval()
+
+
+def dump(program, folder, prompts, mode):
+    with tempfile.TemporaryDirectory() as work:
+        lines, out = os.path.join(work, "prompts"), os.path.join(work, "out")
+        with open(lines, "w") as file:
+            file.writelines(" ".join(map(str, ids)) + "\n" for ids in prompts)
+        subprocess.run([program, folder, lines, mode, out], check=True)
+        return open(out).read() if mode.startswith("greedy") else np.fromfile(out, dtype=np.float32)
+
+
+def random_prompts(vocabulary, longest):
+    random = np.random.default_rng(1)
+    return [random.integers(0, vocabulary, n).tolist() for n in (1, 2, 17, 40, min(longest, 90))]
+
+
+def texts(folder):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return [tokenizer(text)["input_ids"] for text in PROMPTS]
+
+
+def compare(program, folder, prompts, model):
+    """Worst logit difference in standard deviations, worst attention difference."""
+    logits, patterns = dump(program, folder, prompts, "logits"), dump(program, folder, prompts, "attention")
+    worst = worst_attention = 0.0
+    for ids in prompts:
+        with torch.no_grad():
+            out = model(torch.tensor([ids]), output_attentions=True)
+        expected = out.logits[0].numpy()
+        found, logits = np.split(logits, [expected.size])
+        worst = max(worst, np.abs(found.reshape(expected.shape) - expected).max() / expected.std())
+        expected = torch.stack(out.attentions)[:, 0].numpy()
+        found, patterns = np.split(patterns, [expected.size])
+        worst_attention = max(worst_attention, np.abs(found.reshape(expected.shape) - expected).max())
+    assert logits.size == 0 and patterns.size == 0
+    return worst, worst_attention
+
+
+def greedy_differences(program, folder, prompts, model, n):
+    """Tokens that differ although transformers' two best logits do not nearly tie."""
+    lines = dump(program, folder, prompts, f"greedy:{n}").splitlines()
+    different = []
+    for ids, line in zip(prompts, lines, strict=True):
+        found = [int(pair.split(":")[0]) for pair in line.split()]
+        with torch.no_grad():
+            logits = model(torch.tensor([ids + found[:-1]])).logits[0, len(ids) - 1:]
+        top = logits.topk(2)
+        for step, token in enumerate(found):
+            if top.indices[step, 0] != token and top.values[step, 0] - top.values[step, 1] > GREEDY_GAP:
+                different.append((ids[-1], step))
+    return different
+
+
+class Report:
+    def __init__(self):
+        self.n = self.failed = 0
+
+    def line(self, ok, text):
+        self.n += 1
+        self.failed += not ok
+        print(f"{'ok' if ok else 'not ok'} {self.n} {text}", flush=True)
+
+    def check(self, name, program, folder, prompts, greedy=0):
+        model = load(folder)
+        worst, attention = compare(program, folder, prompts, model)
+        self.line(worst <= LOGITS_LIMIT and attention <= ATTENTION_LIMIT,
+                  f"{name}: logits differ by {worst:.1e} of their deviation (limit {LOGITS_LIMIT:.0e}), "
+                  f"attention by {attention:.1e} (limit {ATTENTION_LIMIT:.0e})")
+        if greedy:
+            different = greedy_differences(program, folder, prompts, model, greedy)
+            self.line(not different, f"{name}: {greedy} greedy tokens of {len(prompts)} prompts equal; {different}")
+
+    def skip(self, name, why):
+        self.n += 1
+        print(f"ok {self.n} {name} # SKIP {why}", flush=True)
+
+
+def main():
+    program, names = sys.argv[1], sys.argv[2:]
+    report = Report()
+    torch.set_num_threads(2)
+    for name in RANDOM:
+        if names and name not in names:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            make_random(name, folder)
+            report.check(name, program, folder, random_prompts(97, 96))
+    for variable, group in (("LANCET_DATA", SHARED), ("LANCET_REAL", REAL)):
+        for name in group:
+            if names and name not in names:
+                continue
+            folder = os.path.join(os.environ.get(variable, ""), name)
+            if not os.environ.get(variable) or not os.path.isdir(folder):
+                report.skip(name, f"{variable} does not hold it")
+                continue
+            report.check(name, program, folder, texts(folder), 40 if group is REAL else 0)
+    print(f"1..{report.n}")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
