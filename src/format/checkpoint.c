@@ -211,15 +211,11 @@ static bool refuse_quantised(struct checkpoint *c, struct error *err)
     return ok && refuse_quantised_tensors(c, err);
 }
 
-#pragma weak history_settle
 static bool settle(struct checkpoint *c, const struct checkpoint_options *options, struct error *err)
 {
-    bool recovered = false;
-    if (!c->directory || options->ignore_record || !history_settle)
-        return true;
-    if (!history_settle(c->context, c, options, &recovered, err))
+    if (!history_settle(c->context, c, options, &c->recovered, err))
         return false;
-    return !recovered ||
+    return !c->recovered ||
            checkpoint_warn(c, err, "%s: a change that was cut short was taken back first", c->path);
 }
 

@@ -1,4 +1,5 @@
-/* The records beside a model: what was changed, exact undo, recovery of a change that was cut (design.md 5.3, 5.5). */
+/* The records beside a model: what was changed, exact undo, recovery of a change that was cut
+ * (design.md 5.3, 5.5). */
 #ifndef LANCET_HISTORY_H
 #define LANCET_HISTORY_H
 
@@ -30,17 +31,23 @@ struct history {
     struct arena arena;
 };
 
-/* Reads the records of `directory` (the real directory of the weight files). No `.lancet`: an empty history. */
-bool history_read(const struct context *context, const char *directory, struct history *out, struct error *err);
-void history_release(struct history *history);
+/* Reads the records of `directory` (the real directory of the weight files). No `.lancet`: an empty history.
+ */
+bool history_read(const struct context *context, const char *directory, struct history *out,
+                  struct error *err);
+/* The same for the records that name files of this checkpoint: several models may share a directory. */
+bool history_of(const struct context *context, const struct checkpoint *checkpoint, struct history *out,
+                struct error *err);
+void history_release(struct history *history); /* NULL is fine */
 
-/* Called by checkpoint_open with the files locked. READ: ERROR_BUSY if an open record names one of the files. CHANGE:
- * recovers it (a record of another host only with force). *recovered tells. */
+/* Called by checkpoint_open with the files locked. READ: ERROR_BUSY if an open record names one of the files.
+ * CHANGE: recovers it (a record of another host only with force). *recovered tells. */
 bool history_settle(const struct context *context, struct checkpoint *checkpoint,
                     const struct checkpoint_options *options, bool *recovered, struct error *err);
 
-/* Takes the newest change not yet undone back, or (to_given) goes to the state after record `to` (0: the original), as
- * one change. *number is the new record's, *n_tensors how many tensors were written (0: nothing to do). */
+/* Takes the newest change not yet undone back, or (to_given) goes to the state after record `to` (0: the
+ * original), as one change. ERROR_MISMATCH: something else changed the model since; nothing was touched.
+ * ERROR_IO with `done` set: "changed, not proven durable". */
 struct history_undo_options {
     bool to_given;
     uint32_t to;
@@ -48,19 +55,27 @@ struct history_undo_options {
     const char *command;
     size_t chunk_bytes; /* as in transaction_options */
 };
+struct history_undone {
+    uint32_t number; /* of the new record; 0: none, with no_history or when there was nothing to do */
+    uint32_t to;     /* the state that the model is in now: after this record */
+    size_t n_records, n_tensors; /* records taken back, tensors written; no record: there was nothing to do */
+};
 bool history_undo(const struct context *context, struct checkpoint *checkpoint,
-                  const struct history_undo_options *options, uint32_t *number, size_t *n_tensors, struct error *err);
+                  const struct history_undo_options *options, struct history_undone *done, struct error *err);
 
 /* Removes the oldest records until at most `keep` are left. */
-bool history_prune(const struct context *context, struct checkpoint *checkpoint, uint32_t keep, size_t *removed,
-                   struct error *err);
-/* Repacks a record's old bytes as XOR of old and new, byte planes apart, zlib (design.md 5.5). */
+bool history_prune(const struct context *context, struct checkpoint *checkpoint, uint32_t keep,
+                   size_t *removed, struct error *err);
+/* Repacks a record's old bytes as XOR of old and new, byte planes apart, zlib (design.md 5.5). *saved: how
+ * many bytes smaller it is now; 0: it was small already, or repacking would not have made it smaller. */
 bool history_repack(const struct context *context, struct checkpoint *checkpoint, uint32_t number,
-                    struct error *err);
+                    uint64_t *saved, struct error *err);
 
-/* Checks record digests against the checkpoint: headers, sizes and the tensors that the newest records name; with
- * `full` whole files are hashed too. Findings go to `found` one sentence each; *clean tells whether there was none. */
+/* Checks the records against the checkpoint: headers, sizes and the tensors that they name, each by the
+ * newest that does; with `full` every record is unpacked too. Findings go to `found`, one sentence each;
+ * *clean: there was none. */
 bool history_verify(const struct context *context, const struct checkpoint *checkpoint, bool full,
-                    void (*found)(void *user, const char *sentence), void *user, bool *clean, struct error *err);
+                    void (*found)(void *user, const char *sentence), void *user, bool *clean,
+                    struct error *err);
 
 #endif

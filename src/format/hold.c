@@ -145,7 +145,8 @@ bool hold_file(struct checkpoint *checkpoint, size_t index, const char *folder,
     if (!resolve(checkpoint, file, folder, &linked, err))
         return false;
     /* O_NONBLOCK: neither a pipe nor another program's lease makes us wait. */
-    file->fd = fs->open(fs->state, file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+    int mode = change ? O_RDWR : O_RDONLY;
+    file->fd = fs->open(fs->state, file->path, mode | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
     if (file->fd < 0)
         return error_set_errno(err, "%s: cannot open", file->shown);
     return identify(checkpoint, index, linked, err) && lock(checkpoint, file, change, err) &&
