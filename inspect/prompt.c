@@ -1,0 +1,270 @@
+#include "prompt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "memory.h"
+#include "numbers.h"
+#include "quote.h"
+#include "utf8.h"
+
+/* More than any context holds; a stream without end is a mistake. */
+enum { LONGEST_INPUT = 256 << 20 };
+
+bool opened_open(struct command_call *call, const char *path, bool with_model, struct opened *out,
+                 struct error *err)
+{
+    struct opened opened = {0};
+    struct checkpoint_options how = {.mode = CHECKPOINT_READ};
+    if (!checkpoint_open(&call->context, path, &how, &opened.checkpoint, err))
+        return false;
+    bool ok = !with_model || model_open(&call->context, opened.checkpoint, &opened.model, err);
+    if (ok && !tokenizer_open(&call->context, opened.checkpoint, &opened.tokenizer, &opened.no_tokenizer) &&
+        opened.no_tokenizer.kind != ERROR_UNSUPPORTED) {
+        *err = opened.no_tokenizer;
+        ok = false;
+    }
+    if (!ok) {
+        opened_release(&opened);
+        return false;
+    }
+    *out = opened;
+    return true;
+}
+
+void opened_release(struct opened *opened)
+{
+    if (!opened)
+        return;
+    tokenizer_close(opened->tokenizer);
+    model_close(opened->model);
+    checkpoint_close(opened->checkpoint);
+    *opened = (struct opened){0};
+}
+
+bool opened_need_tokenizer(const struct opened *opened, struct error *err)
+{
+    if (opened->tokenizer)
+        return true;
+    *err = opened->no_tokenizer;
+    return false;
+}
+
+bool standard_input(char **out, size_t *n, struct error *err)
+{
+    struct str s = {0};
+    char block[65536];
+    size_t got;
+    while ((got = fread(block, 1, sizeof block, stdin)) > 0 && s.length <= LONGEST_INPUT)
+        str_append_bytes(&s, block, got);
+    bool ok = true;
+    if (ferror(stdin))
+        ok = error_set_errno(err, "cannot read standard input");
+    else if (s.length > LONGEST_INPUT)
+        ok = error_set(err, ERROR_USAGE, "standard input has more than %d bytes", LONGEST_INPUT);
+    if (ok && s.length && s.data[s.length - 1] == '\n')
+        s.data[--s.length] = '\0';
+    size_t length = s.length;
+    char *text = ok ? str_take(&s) : NULL;
+    str_release(&s);
+    if (ok && !text)
+        return error_memory(err, "reading standard input");
+    if (!ok)
+        return false;
+    *out = text;
+    *n = length;
+    return true;
+}
+
+static bool keep_ids(struct prompt *prompt, struct error *err)
+{
+    prompt->ids = memory_array(prompt->tokens.n, sizeof *prompt->ids);
+    if (!prompt->ids)
+        return error_memory(err, "reading a prompt");
+    for (size_t i = 0; i < prompt->tokens.n; i++)
+        prompt->ids[i] = prompt->tokens.items[i].id;
+    return true;
+}
+
+bool prompt_of_text(const struct opened *opened, const char *text, size_t n, bool special, struct prompt *out,
+                    struct error *err)
+{
+    struct prompt prompt = {.text = memory_copy(text, n), .n_text = n};
+    bool ok = opened_need_tokenizer(opened, err);
+    if (ok && !prompt.text)
+        ok = error_memory(err, "reading a prompt");
+    ok = ok && tokenizer_encode(opened->tokenizer, text, n, special, &prompt.tokens, err) &&
+         keep_ids(&prompt, err);
+    if (!ok) {
+        prompt_release(&prompt);
+        return false;
+    }
+    *out = prompt;
+    return true;
+}
+
+static bool prompt_of_ids(const char *text, struct prompt *out, struct error *err)
+{
+    struct number_list list = {0};
+    struct prompt prompt = {0};
+    if (!numbers_parse("--ids", text, false, UINT32_MAX, &list, err))
+        return false;
+    prompt.tokens.items = memory_zeroed(list.n, sizeof *prompt.tokens.items);
+    bool ok = prompt.tokens.items || error_memory(err, "reading a prompt");
+    if (ok) {
+        prompt.tokens.n = prompt.tokens.capacity = list.n;
+        for (size_t i = 0; i < list.n; i++)
+            prompt.tokens.items[i].id = (uint32_t)list.items[i];
+        ok = keep_ids(&prompt, err);
+    }
+    number_list_release(&list);
+    if (!ok) {
+        prompt_release(&prompt);
+        return false;
+    }
+    *out = prompt;
+    return true;
+}
+
+bool prompt_read(struct command_call *call, const struct opened *opened, unsigned index, struct prompt *out,
+                 struct error *err)
+{
+    const char *ids = option_string(call, "ids"), *argument = call->n_args > index ? call->args[index] : NULL;
+    if (ids && argument)
+        return command_usage(call, err, "give a prompt or --ids, not both");
+    if (!ids && !argument)
+        return command_usage(call, err,
+                             "a prompt is missing (\"-\" reads standard input, --ids takes token ids)");
+    struct prompt prompt = {0};
+    char *input = NULL;
+    size_t n = argument ? strlen(argument) : 0;
+    bool ok = true;
+    if (ids) {
+        ok = prompt_of_ids(ids, &prompt, err);
+    } else {
+        if (strcmp(argument, "-") == 0)
+            ok = standard_input(&input, &n, err);
+        ok = ok && prompt_of_text(opened, input ? input : argument, n, true, &prompt, err);
+        free(input);
+    }
+    if (ok && prompt.tokens.n == 0)
+        ok = error_set(err, ERROR_USAGE, "%s: the prompt has no tokens, expected at least one",
+                       call->command->name);
+    if (!ok) {
+        prompt_release(&prompt);
+        return false;
+    }
+    *out = prompt;
+    return true;
+}
+
+void prompt_release(struct prompt *prompt)
+{
+    if (!prompt)
+        return;
+    free(prompt->text);
+    free(prompt->ids);
+    token_list_release(&prompt->tokens);
+    *prompt = (struct prompt){0};
+}
+
+bool token_bytes(const struct opened *opened, uint32_t id, struct str *out, struct error *err)
+{
+    return !opened->tokenizer || tokenizer_token_bytes(opened->tokenizer, id, out, err);
+}
+
+static bool is_utf8(const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t code;
+        i += utf8_decode(bytes + i, n - i, &code);
+        if (code == UTF8_BAD)
+            return false;
+    }
+    return true;
+}
+
+static bool write_hex(struct json_write *w, const char *bytes, size_t n, struct error *err)
+{
+    struct str hex = {0};
+    for (size_t i = 0; i < n; i++)
+        str_printf(&hex, "%02x", (unsigned char)bytes[i]);
+    bool ok = !hex.failed || error_memory(err, "writing a token");
+    if (ok)
+        json_write_member_string(w, "bytes", hex.data);
+    str_release(&hex);
+    return ok;
+}
+
+bool token_write(const struct opened *opened, uint32_t id, struct json_write *w, struct error *err)
+{
+    struct str bytes = {0};
+    bool ok = token_bytes(opened, id, &bytes, err);
+    if (ok && bytes.failed)
+        ok = error_memory(err, "writing a token");
+    if (ok) {
+        json_write_member_u64(w, "id", id);
+        json_write_key(w, "text");
+        if (opened->tokenizer)
+            json_write_string_n(w, bytes.length ? bytes.data : "", bytes.length);
+        else
+            json_write_null(w);
+        if (!is_utf8(bytes.data, bytes.length))
+            ok = write_hex(w, bytes.data, bytes.length, err);
+    }
+    str_release(&bytes);
+    return ok;
+}
+
+bool token_show(const struct opened *opened, uint32_t id, struct str *out, struct error *err)
+{
+    struct str bytes = {0};
+    bool ok = token_bytes(opened, id, &bytes, err);
+    if (ok && !opened->tokenizer)
+        str_printf(out, "#%u", (unsigned)id);
+    else if (ok) {
+        str_append(out, "\"");
+        str_append_escaped(out, bytes.length ? bytes.data : "", bytes.length);
+        str_append(out, "\"");
+    }
+    if (ok && (out->failed || bytes.failed))
+        ok = error_memory(err, "showing a token");
+    str_release(&bytes);
+    return ok;
+}
+
+void opened_write(const struct opened *opened, struct json_write *w)
+{
+    json_write_key(w, "model");
+    json_write_object_begin(w);
+    json_write_member_string(w, "path", opened->checkpoint->path);
+    if (opened->model)
+        json_write_member_string(w, "architecture", opened->model->architecture->model_type);
+    json_write_object_end(w);
+}
+
+bool prompt_write(const struct opened *opened, const struct prompt *prompt, struct json_write *w,
+                  struct error *err)
+{
+    json_write_key(w, "tokens");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < prompt->tokens.n; i++) {
+        const struct token *token = &prompt->tokens.items[i];
+        json_write_object_begin(w);
+        if (!token_write(opened, token->id, w, err))
+            return false;
+        json_write_key(w, "start");
+        if (token->placed)
+            json_write_u64(w, token->start);
+        else
+            json_write_null(w);
+        json_write_key(w, "end");
+        if (token->placed)
+            json_write_u64(w, token->end);
+        else
+            json_write_null(w);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    return true;
+}
