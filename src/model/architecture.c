@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct architecture architecture_gpt2, architecture_llama;
+extern const struct architecture architecture_gpt2, architecture_llama, architecture_gemma3;
 
 const struct architecture *const architectures[] = {
     &architecture_gpt2,
     &architecture_llama,
+    &architecture_gemma3,
     NULL,
 };
 

@@ -3,7 +3,7 @@
     test_logits.py DUMP_LOGITS [NAME ...]
 
 Models: tiny random ones made here in every configuration that the table has options for, the trained ones of the shared
-data (LANCET_DATA), SmolLM2 (LANCET_REAL). transformers runs in float32 with eager attention, whatever dtype
+data (LANCET_DATA), SmolLM2 and Gemma 3 (LANCET_REAL). transformers runs in float32 with eager attention, whatever dtype
 the file has. Limits: logits within 2e-4 of their standard deviation, attention within 1e-5, greedy tokens equal
 wherever the two best logits differ by more than 1e-4. Prints TAP.
 """
@@ -51,6 +51,14 @@ def llama(**options):
                                        **options})
 
 
+def gemma3(**options):
+    return transformers.Gemma3TextConfig(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
+                                            "num_hidden_layers": 7, "num_attention_heads": 4,
+                                            "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 9,
+                                            "max_position_embeddings": 256, "query_pre_attn_scalar": 24,
+                                            "bos_token_id": 0, "eos_token_id": 1, **options})
+
+
 # name -> (config, save options)
 RANDOM = {
     "gpt2": (gpt2(), {}),
@@ -64,9 +72,16 @@ RANDOM = {
     "llama-linear": (llama(rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}), {}),
     "llama-head-dim-sharded-f16": (llama(head_dim=20), {"dtype": torch.float16, "shard": "40KB"}),
     "llama-old-spelling": (llama(rope_parameters=LLAMA3), {"old": True}),
+    "gemma3": (gemma3(), {}),
+    "gemma3-bf16-sharded": (gemma3(), {"dtype": torch.bfloat16, "shard": "60KB"}),
+    "gemma3-untied": (gemma3(tie_word_embeddings=False, attention_bias=True, sliding_window=4), {}),
+    "gemma3-linear": (gemma3(rope_parameters={
+        "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}), {}),
+    "gemma3-old-spelling": (gemma3(), {"old": True}),
 }
 SHARED = ["facts-gpt2", "facts-llama", "tinystories-656k"]
-REAL = ["smollm2"]
+REAL = ["smollm2", "gemma3"]
 
 
 def randomise(model, seed):
@@ -86,8 +101,14 @@ def old_spelling(path):
     """config.json as transformers 4 wrote it."""
     config = json.load(open(path))
     rope = config.pop("rope_parameters")
-    config["rope_theta"] = rope.pop("rope_theta")
-    config["rope_scaling"] = rope
+    if "full_attention" in rope:
+        config["rope_theta"] = rope["full_attention"]["rope_theta"]
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        config["sliding_window_pattern"] = config.pop("_sliding_window_pattern", 6)
+        config.pop("layer_types")
+    else:
+        config["rope_theta"] = rope.pop("rope_theta")
+        config["rope_scaling"] = rope
     config["torch_dtype"] = config.pop("dtype", "float32")
     json.dump(config, open(path, "w"))
 
