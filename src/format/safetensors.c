@@ -318,29 +318,31 @@ static int by_place(const void *a, const void *b)
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-static bool check_names(const struct safetensors_head *head, struct tensor_list *list, struct error *err)
+static bool check_names(const struct safetensors_head *head, struct tensor *tensors, size_t n,
+                        struct error *err)
 {
-    if (list->n)
-        qsort(list->items, list->n, sizeof *list->items, by_name);
-    for (size_t i = 1; i < list->n; i++)
-        if (strcmp(list->items[i - 1].name, list->items[i].name) == 0)
+    if (n)
+        qsort(tensors, n, sizeof *tensors, by_name);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(tensors[i - 1].name, tensors[i].name) == 0)
             return error_set(err, ERROR_FORMAT, "%s: tensor %s occurs twice", head->name,
-                             quote(list->items[i].name).text);
+                             quote(tensors[i].name).text);
     return true;
 }
 
-/* No holes, no overlaps, nothing after the last: leaves the list in the order of the data. */
-static bool check_cover(const struct safetensors_head *head, struct tensor_list *list, struct error *err)
+/* No holes, no overlaps, nothing after the last: leaves the tensors in the order of the data. */
+static bool check_cover(const struct safetensors_head *head, struct tensor *tensors, size_t n,
+                        struct error *err)
 {
-    if (list->n)
-        qsort(list->items, list->n, sizeof *list->items, by_place);
+    if (n)
+        qsort(tensors, n, sizeof *tensors, by_place);
     uint64_t end = head->n;
-    for (size_t i = 0; i < list->n; i++) {
-        const struct tensor *t = &list->items[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor *t = &tensors[i];
         if (t->offset < end)
             return error_set(err, ERROR_FORMAT,
                              "%s: tensors %s and %s overlap at byte %" PRIu64 " of the data", head->name,
-                             quote(list->items[i - 1].name).text, quote(t->name).text, t->offset - head->n);
+                             quote(tensors[i - 1].name).text, quote(t->name).text, t->offset - head->n);
         if (t->offset > end)
             return error_set(err, ERROR_FORMAT,
                              "%s: bytes %" PRIu64 " to %" PRIu64
@@ -357,19 +359,20 @@ static bool check_cover(const struct safetensors_head *head, struct tensor_list 
 bool safetensors_list(const struct safetensors_head *head, struct arena *arena, struct tensor_list *out,
                       const char **metadata, struct error *err)
 {
-    struct tensor_list list = {0};
+    size_t before = out->n;
     const char *text = NULL;
     struct json_scan s;
     json_scan_init(&s, head->name, (const char *)head->bytes + LENGTH_BYTES, (size_t)head->n - LENGTH_BYTES);
     s.max_depth = DEPTH_LIMIT;
-    bool ok = read_header(&s, head, arena, &list, &text, err) && check_names(head, &list, err) &&
-              check_cover(head, &list, err);
-    for (size_t i = 0; ok && i < list.n; i++)
-        ok = tensor_list_add(out, &list.items[i], err);
+    bool ok = read_header(&s, head, arena, out, &text, err);
+    size_t n = out->n - before;
+    struct tensor *own = n ? out->items + before : NULL;
+    ok = ok && check_names(head, own, n, err) && check_cover(head, own, n, err);
     if (ok)
         *metadata = text;
+    else
+        out->n = before;
     json_scan_release(&s);
-    free(list.items);
     return ok;
 }
 
