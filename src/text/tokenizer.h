@@ -1,5 +1,5 @@
-/* Text to token ids with byte offsets, ids to bytes. One pipeline for every tokenizer: added tokens, normalizer,
- * pre-tokenizer, model, post-processor, decoder (models.md 1), each stage a row of a table. */
+/* Text to token ids with byte offsets, ids to bytes. One pipeline for every tokenizer: added tokens,
+ * normalizer, pre-tokenizer, model, post-processor, decoder (models.md 1), each stage a row of a table. */
 #ifndef LANCET_TOKENIZER_H
 #define LANCET_TOKENIZER_H
 
@@ -10,40 +10,43 @@ struct tokenizer; /* immutable after opening; may be used by several threads */
 
 struct token {
     uint32_t id;
-    bool placed;       /* false for tokens that the post-processor added (BOS): they have no place in the text */
-    size_t start, end; /* bytes of the text as given that the token covers. Tokens of one text are in order and their
-                          ranges joined give the text; a character split over several byte tokens gives each its byte;
-                          text that a normalizer dropped belongs to the token before it (the first: after it) */
+    bool placed; /* false for tokens that the post-processor added (BOS): they have no place in the text */
+    size_t start,
+        end; /* bytes of the text as given that the token covers. Tokens of one text are in order and their
+                ranges joined give the text; a character split over several byte tokens gives each its byte;
+                text that a normalizer dropped belongs to the token before it (the first: after it) */
 };
 
 struct token_list { /* a zeroed one is empty */
     struct token *items;
     size_t n, capacity;
 };
+bool token_list_add(struct token_list *list, struct token token, struct error *err);
 void token_list_release(struct token_list *list);
 
 /* From the model's tokenizer.json (with tokenizer_config.json's overrides), else vocab.json + merges.txt.
  * ERROR_UNSUPPORTED when the model has no tokenizer or a stage that lancet lacks (named). */
-bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint, struct tokenizer **out,
-                    struct error *err);
+bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint,
+                    struct tokenizer **out, struct error *err);
 /* From texts in memory: tokenizer.json, and tokenizer_config.json or NULL. `name` is for sentences. */
 bool tokenizer_parse(const char *name, const char *json, size_t n, const char *config, size_t config_n,
                      struct tokenizer **out, struct error *err);
 /* From the older pair vocab.json + merges.txt (GPT-2 byte-level BPE). */
-bool tokenizer_parse_pair(const char *name, const char *vocab, size_t vocab_n, const char *merges, size_t merges_n,
-                          struct tokenizer **out, struct error *err);
+bool tokenizer_parse_pair(const char *name, const char *vocab, size_t vocab_n, const char *merges,
+                          size_t merges_n, struct tokenizer **out, struct error *err);
 void tokenizer_close(struct tokenizer *tokenizer);
 
-/* Appends to *out. `special`: let the post-processor add its tokens (BOS ...). Text that is not UTF-8 gets U+FFFD for
- * its bad bytes, as in Python. */
+/* Appends to *out. `special`: let the post-processor add its tokens (BOS ...). Text that is not UTF-8 gets
+ * U+FFFD for its bad bytes, as in Python. */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t n, bool special,
                       struct token_list *out, struct error *err);
 /* The decoder's text; special tokens left out with skip_special. Bytes that are not UTF-8 come as U+FFFD. */
 bool tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n, bool skip_special,
                       struct str *out, struct error *err);
-/* The bytes that one token stands for inside a text (leading space kept, byte tokens as the byte): for streaming and for
- * showing tokens. Empty for unknown ids. */
-bool tokenizer_token_bytes(const struct tokenizer *tokenizer, uint32_t id, struct str *out, struct error *err);
+/* The bytes that one token stands for inside a text (leading space kept, byte tokens as the byte): for
+ * streaming and for showing tokens. Empty for unknown ids. */
+bool tokenizer_token_bytes(const struct tokenizer *tokenizer, uint32_t id, struct str *out,
+                           struct error *err);
 /* The vocabulary entry as stored ("Ġthe", "<0x0A>"), NULL for an unknown id. */
 const char *tokenizer_piece(const struct tokenizer *tokenizer, uint32_t id);
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id);

@@ -1,0 +1,89 @@
+#include "aligned.h"
+
+#include <string.h>
+
+#include "memory.h"
+#include "utf8.h"
+
+bool aligned_reserve(struct aligned *a, size_t more, struct error *err)
+{
+    if (more <= a->capacity - a->n && a->data)
+        return true;
+    if (more > UINT32_MAX / 2 - a->n)
+        return error_set(err, ERROR_UNSUPPORTED, "the text grows beyond %zu bytes in the tokenizer",
+                         (size_t)UINT32_MAX / 2);
+    size_t capacity =
+        a->capacity + a->capacity / 2 > a->n + more ? a->capacity + a->capacity / 2 : a->n + more;
+    if (capacity < 64)
+        capacity = 64;
+    char *data = memory_resize(a->data, capacity, 1);
+    if (!data)
+        return error_memory(err, "tokenizing a text");
+    a->data = data;
+    uint32_t *origin = memory_resize(a->origin, capacity + 1, sizeof *origin);
+    if (!origin)
+        return error_memory(err, "tokenizing a text");
+    if (!a->origin)
+        origin[0] = 0;
+    a->origin = origin;
+    a->capacity = capacity;
+    return true;
+}
+
+bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err)
+{
+    *a = (struct aligned){0};
+    if (n > ALIGNED_MAX)
+        return error_set(err, ERROR_UNSUPPORTED, "the text has %zu bytes, a tokenizer takes at most %zu", n,
+                         ALIGNED_MAX);
+    if (!aligned_reserve(a, n, err))
+        return false;
+    for (size_t i = 0; i < n;) {
+        uint32_t code;
+        size_t length = utf8_decode(text + i, n - i, &code);
+        bool bad = code == UTF8_BAD;
+        size_t put = bad ? 3 : length;
+        if (bad && !aligned_reserve(a, 3 + (n - i), err))
+            return false;
+        memcpy(a->data + a->n, bad ? "\xef\xbf\xbd" : text + i, put);
+        for (size_t k = 0; k < put; k++)
+            a->origin[a->n + k] = (uint32_t)(i + (k < length ? k : length));
+        a->n += put;
+        i += length;
+    }
+    a->origin[a->n] = (uint32_t)n;
+    return true;
+}
+
+void aligned_release(struct aligned *a)
+{
+    free(a->data);
+    free(a->origin);
+    *a = (struct aligned){0};
+}
+
+bool aligned_put(struct aligned *a, const char *bytes, size_t n, const struct aligned *source, size_t from,
+                 size_t to, struct error *err)
+{
+    if (!aligned_reserve(a, n, err))
+        return false;
+    if (n)
+        memcpy(a->data + a->n, bytes, n);
+    for (size_t i = 0; i < n; i++)
+        a->origin[a->n + i] = source->origin[from + i < to ? from + i : to];
+    a->n += n;
+    a->origin[a->n] = source->origin[to];
+    return true;
+}
+
+bool aligned_copy(struct aligned *a, const struct aligned *source, size_t from, size_t to, struct error *err)
+{
+    return aligned_put(a, source->data + from, to - from, source, from, to, err);
+}
+
+void aligned_clear(struct aligned *a)
+{
+    a->n = 0;
+    if (a->origin)
+        a->origin[0] = 0;
+}

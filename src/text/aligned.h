@@ -1,0 +1,37 @@
+/* A text on its way through the normalizers, which remembers where each of its bytes came from. Origins never
+ * fall, so cutting the text anywhere cuts the original too: bytes [a, b) here stand for bytes [origin[a],
+ * origin[b]) there. */
+#ifndef LANCET_ALIGNED_H
+#define LANCET_ALIGNED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+struct aligned {
+    char *data; /* [n] valid UTF-8 */
+    uint32_t
+        *origin; /* [n + 1] byte of the original where each byte begins; the last is where the text ends */
+    size_t n, capacity;
+};
+
+/* Longest text that is taken, so that an origin fits 32 bits with room for a normalizer to make it longer. */
+#define ALIGNED_MAX ((size_t)1 << 30)
+
+/* From a text as given: bytes that are not UTF-8 become U+FFFD, which stands for all of them. */
+bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err);
+void aligned_release(struct aligned *a);
+/* Room for `more` bytes beyond n. */
+bool aligned_reserve(struct aligned *a, size_t more, struct error *err);
+/* Appends n bytes that stand for bytes [from, to) of `source`: the i-th begins where byte from + i does,
+ * those beyond `to` are empty. from == to inserts. */
+bool aligned_put(struct aligned *a, const char *bytes, size_t n, const struct aligned *source, size_t from,
+                 size_t to, struct error *err);
+/* Appends bytes [from, to) of `source` unchanged. */
+bool aligned_copy(struct aligned *a, const struct aligned *source, size_t from, size_t to, struct error *err);
+/* Empties the text, which keeps its memory. */
+void aligned_clear(struct aligned *a);
+
+#endif

@@ -1,0 +1,320 @@
+#include "bpe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "memory.h"
+#include "utf8.h"
+
+#define NONE BPE_NONE
+
+struct bpe_symbol {
+    uint32_t id, length;     /* length: bytes of the text that it stands for */
+    uint32_t previous, next; /* NONE at the ends of a segment; length 0 once merged into its left neighbour */
+};
+
+struct bpe_candidate {
+    uint32_t rank, position, id; /* symbols at `position` and after it may become `id` */
+};
+
+struct bpe_word { /* text[start, start + length) became items[first, first + n) of the list */
+    uint32_t hash, start, length, first, n;
+};
+
+enum { WORDS = 8192, LONGEST_WORD = 64 };
+
+void bpe_prepare(struct bpe *bpe)
+{
+    for (uint32_t code = 0; code < BPE_QUICK; code++) {
+        char bytes[4];
+        if (!vocabulary_find(bpe->vocabulary, bytes, utf8_encode(code, bytes), &bpe->quick[code]))
+            bpe->quick[code] = NONE;
+    }
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", byte);
+        if (!vocabulary_find(bpe->vocabulary, name, 6, &bpe->bytes[byte]))
+            bpe->bytes[byte] = NONE;
+    }
+    bpe->unknown = NONE;
+    if (bpe->unknown_piece)
+        vocabulary_find(bpe->vocabulary, bpe->unknown_piece, strlen(bpe->unknown_piece), &bpe->unknown);
+}
+
+void bpe_release(struct bpe *bpe)
+{
+    merges_release(&bpe->merges);
+}
+
+void bpe_work_release(struct bpe_work *work)
+{
+    free(work->symbols);
+    free(work->heap);
+    free(work->words);
+    *work = (struct bpe_work){0};
+}
+
+bool bpe_work_remember(struct bpe_work *work, struct error *err)
+{
+    work->words = memory_zeroed(WORDS, sizeof *work->words);
+    return work->words || error_memory(err, "tokenizing a text");
+}
+
+static bool is_earlier(struct bpe_candidate a, struct bpe_candidate b)
+{
+    return a.rank != b.rank ? a.rank < b.rank : a.position < b.position;
+}
+
+static bool heap_push(struct bpe_work *w, struct bpe_candidate candidate, struct error *err)
+{
+    if (w->n_heap == w->heap_capacity) {
+        size_t capacity = w->heap_capacity ? 2 * w->heap_capacity : 64;
+        struct bpe_candidate *heap = memory_resize(w->heap, capacity, sizeof *heap);
+        if (!heap)
+            return error_memory(err, "tokenizing a text");
+        w->heap = heap;
+        w->heap_capacity = capacity;
+    }
+    size_t i = w->n_heap++;
+    for (; i > 0 && is_earlier(candidate, w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        w->heap[i] = w->heap[(i - 1) / 2];
+    w->heap[i] = candidate;
+    return true;
+}
+
+static struct bpe_candidate heap_pop(struct bpe_work *w)
+{
+    struct bpe_candidate *heap = w->heap, top = heap[0], last = heap[--w->n_heap];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < w->n_heap; i = child) {
+        if (child + 1 < w->n_heap && is_earlier(heap[child + 1], heap[child]))
+            child++;
+        if (!is_earlier(heap[child], last))
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = last;
+    return top;
+}
+
+/* The symbols at `left` and after it become a candidate, if they merge. */
+static bool offer(const struct bpe *bpe, struct bpe_work *w, uint32_t left, struct error *err)
+{
+    const struct bpe_symbol *symbol = &w->symbols[left];
+    const struct merge_slot *merge = merges_find(&bpe->merges, symbol->id, w->symbols[symbol->next].id);
+    return !merge || heap_push(w, (struct bpe_candidate){merge->rank, left, merge->id}, err);
+}
+
+/* Merges the segment that begins at symbol `first`. A candidate whose symbols have changed is stale. */
+static bool merge_segment(const struct bpe *bpe, struct bpe_work *w, uint32_t first, struct error *err)
+{
+    w->n_heap = 0;
+    for (uint32_t i = first; w->symbols[i].next != NONE; i = w->symbols[i].next)
+        if (!offer(bpe, w, i, err))
+            return false;
+    while (w->n_heap) {
+        struct bpe_candidate top = heap_pop(w);
+        struct bpe_symbol *left = &w->symbols[top.position];
+        if (left->length == 0 || left->next == NONE)
+            continue;
+        struct bpe_symbol *right = &w->symbols[left->next];
+        const struct merge_slot *merge = merges_find(&bpe->merges, left->id, right->id);
+        if (!merge || merge->id != top.id)
+            continue;
+        left->id = top.id;
+        left->length += right->length;
+        left->next = right->next;
+        right->length = 0;
+        if (left->next != NONE)
+            w->symbols[left->next].previous = top.position;
+        if (left->previous != NONE && !offer(bpe, w, left->previous, err))
+            return false;
+        if (left->next != NONE && !offer(bpe, w, top.position, err))
+            return false;
+    }
+    return true;
+}
+
+/* Appends a symbol. `joins`: it may merge with the one before it. */
+static bool put(struct bpe_work *w, uint32_t id, size_t length, bool joins, struct error *err)
+{
+    if (w->n_symbols == w->symbols_capacity) {
+        size_t capacity = w->symbols_capacity ? 2 * w->symbols_capacity : 64;
+        struct bpe_symbol *symbols = memory_resize(w->symbols, capacity, sizeof *symbols);
+        if (!symbols)
+            return error_memory(err, "tokenizing a text");
+        w->symbols = symbols;
+        w->symbols_capacity = capacity;
+    }
+    uint32_t i = (uint32_t)w->n_symbols++;
+    bool linked = joins && i > 0;
+    w->symbols[i] = (struct bpe_symbol){id, (uint32_t)length, linked ? i - 1 : NONE, NONE};
+    if (linked)
+        w->symbols[i - 1].next = i;
+    return true;
+}
+
+/* What the characters of one piece have left open while they become symbols. */
+struct symbol_reader {
+    const struct bpe *bpe;
+    struct bpe_work *work;
+    uint32_t last;  /* character of the symbol before; NONE when it is no character of the vocabulary */
+    size_t unknown; /* bytes of an unknown token that may still grow */
+    size_t dropped; /* bytes dropped before the first symbol */
+};
+
+static bool flush_unknown(struct symbol_reader *r, struct error *err)
+{
+    size_t length = r->unknown;
+    r->unknown = 0;
+    if (length)
+        r->last = NONE;
+    return !length || put(r->work, r->bpe->unknown, length, true, err);
+}
+
+/* The id of a character, with prefix and suffix where they apply. */
+static bool find_character(const struct bpe *bpe, uint32_t code, const char *bytes, size_t n, bool is_first,
+                           bool is_last, uint32_t *id)
+{
+    const char *prefix = is_first ? "" : bpe->prefix, *suffix = is_last ? bpe->suffix : "";
+    if (*prefix || *suffix) {
+        char piece[2 * BPE_MAX_AFFIX + 8];
+        int length = snprintf(piece, sizeof piece, "%s%.*s%s", prefix, (int)n, bytes, suffix);
+        return vocabulary_find(bpe->vocabulary, piece, (size_t)length, id);
+    }
+    if (code >= BPE_QUICK)
+        return vocabulary_find(bpe->vocabulary, bytes, n, id);
+    *id = bpe->quick[code];
+    return *id != NONE;
+}
+
+static bool has_bytes(const struct bpe *bpe, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bpe->bytes[(unsigned char)bytes[i]] == NONE)
+            return false;
+    return bpe->byte_fallback;
+}
+
+/* A character outside the vocabulary. Like the tokenizers library, bytes overtake an unknown token that may
+ * still grow; lengths are dealt out in the order of the symbols, so that ranges stay in order all the same.
+ */
+static bool put_stranger(struct symbol_reader *r, const char *bytes, size_t n, struct error *err)
+{
+    const struct bpe *bpe = r->bpe;
+    struct bpe_work *w = r->work;
+    if (has_bytes(bpe, bytes, n)) {
+        r->last = NONE;
+        for (size_t i = 0; i < n; i++)
+            if (!put(w, bpe->bytes[(unsigned char)bytes[i]], 1, true, err))
+                return false;
+    } else if (bpe->unknown_piece) {
+        if (bpe->unknown == NONE)
+            return error_set(err, ERROR_FORMAT,
+                             "the unknown token \"%s\" is not in the vocabulary, but the text needs it",
+                             bpe->unknown_piece);
+        if (!bpe->fuse_unknown && !flush_unknown(r, err))
+            return false;
+        r->unknown += n;
+    } else if (w->n_symbols) {
+        w->symbols[w->n_symbols - 1].length += (uint32_t)n;
+    } else {
+        r->dropped += n;
+    }
+    return true;
+}
+
+/* Symbols of the piece; *dropped tells how many bytes were dropped before the first. */
+static bool read_symbols(const struct bpe *bpe, const char *piece, size_t n, struct bpe_work *w,
+                         size_t *dropped, struct error *err)
+{
+    struct symbol_reader r = {.bpe = bpe, .work = w, .last = NONE};
+    w->n_symbols = 0;
+    for (size_t i = 0, length; i < n; i += length) {
+        uint32_t code, id;
+        length = utf8_decode(piece + i, n - i, &code);
+        if (!find_character(bpe, code, piece + i, length, i == 0, i + length == n, &id)) {
+            if (!put_stranger(&r, piece + i, length, err))
+                return false;
+            continue;
+        }
+        if (!flush_unknown(&r, err))
+            return false;
+        bool joins = r.last == NONE || *bpe->prefix || merges_may_join(&bpe->merges, r.last, code);
+        if (!put(w, id, length, joins, err))
+            return false;
+        r.last = code;
+    }
+    *dropped = r.dropped;
+    return flush_unknown(&r, err);
+}
+
+static uint32_t hash_word(const char *bytes, size_t n)
+{
+    uint32_t h = 0x811c9dc5u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)bytes[i]) * 0x01000193u;
+    return h ^ h >> 15;
+}
+
+/* Appends what the same word became earlier in this text; *found tells whether there was one. */
+static bool copy_word(const struct bpe_word *word, const char *text, size_t start, size_t length,
+                      uint32_t hash, struct token_list *out, bool *found, struct error *err)
+{
+    *found =
+        word->hash == hash && word->length == length && memcmp(text + word->start, text + start, length) == 0;
+    if (!*found)
+        return true;
+    for (size_t i = word->first; i < word->first + word->n; i++) {
+        struct token token = out->items[i];
+        token.start += start - word->start;
+        if (!token_list_add(out, token, err))
+            return false;
+    }
+    return true;
+}
+
+/* Tokens of the segment that begins at symbol `first` and covers `length` bytes of the text from `start`. */
+static bool emit_segment(const struct bpe *bpe, struct bpe_work *w, uint32_t first, const char *text,
+                         size_t start, size_t length, struct token_list *out, struct error *err)
+{
+    bool found = false, keep = w->words && length <= LONGEST_WORD;
+    uint32_t hash = keep ? hash_word(text + start, length) : 0;
+    struct bpe_word *word = keep ? &w->words[hash % WORDS] : NULL;
+    if (keep && !copy_word(word, text, start, length, hash, out, &found, err))
+        return false;
+    if (found)
+        return true;
+    if (!merge_segment(bpe, w, first, err))
+        return false;
+    size_t before = out->n, at = start;
+    for (uint32_t i = first; i != NONE; at += w->symbols[i].length, i = w->symbols[i].next)
+        if (!token_list_add(out, (struct token){.id = w->symbols[i].id, .placed = true, .start = at}, err))
+            return false;
+    if (keep)
+        *word = (struct bpe_word){hash, (uint32_t)start, (uint32_t)length, (uint32_t)before,
+                                  (uint32_t)(out->n - before)};
+    return true;
+}
+
+bool bpe_encode(const struct bpe *bpe, const char *text, size_t start, size_t end, struct bpe_work *work,
+                struct token_list *out, struct error *err)
+{
+    uint32_t id;
+    if (bpe->ignore_merges && vocabulary_find(bpe->vocabulary, text + start, end - start, &id))
+        return token_list_add(out, (struct token){.id = id, .placed = true, .start = start}, err);
+    size_t at;
+    if (!read_symbols(bpe, text + start, end - start, work, &at, err))
+        return false;
+    at += start;
+    for (size_t i = 0; i < work->n_symbols;) {
+        size_t first = i, length = 0;
+        do
+            length += work->symbols[i++].length;
+        while (i < work->n_symbols && work->symbols[i].previous != NONE);
+        if (!emit_segment(bpe, work, (uint32_t)first, text, at, length, out, err))
+            return false;
+        at += length;
+    }
+    return true;
+}

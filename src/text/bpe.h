@@ -1,0 +1,54 @@
+/* Byte-pair encoding of one piece of text (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, in the
+ * form of the tokenizers library; models.md 1.6):
+ *
+ *     symbols = the characters of the piece; a character outside the vocabulary becomes its bytes
+ * (byte_fallback), else the unknown token, else nothing while two neighbours have a merge: join the pair of
+ * lowest rank, of equal ranks the leftmost
+ *
+ * A heap of candidates makes it O(n log n). A text that was not cut into words (Gemma, Llama 2) is cut where
+ * no merge can ever join the characters left and right, so the heaps stay small. */
+#ifndef LANCET_BPE_H
+#define LANCET_BPE_H
+
+#include "merges.h"
+#include "tokenizer.h"
+#include "vocabulary.h"
+
+enum { BPE_QUICK = 0x180 };
+#define BPE_NONE UINT32_MAX
+
+struct bpe {
+    const struct vocabulary *vocabulary; /* borrowed */
+    struct merges merges;
+    const char *prefix,
+        *suffix; /* of a character that is not the first / the last of its piece; "" for none */
+    bool fuse_unknown, byte_fallback, ignore_merges;
+    const char *unknown_piece; /* NULL: unknown characters are dropped */
+    uint32_t unknown;          /* its id; BPE_NONE when the vocabulary lacks it, an error once it is needed */
+    uint32_t bytes[256];       /* ids of <0x00> to <0xFF>, or BPE_NONE */
+    uint32_t quick[BPE_QUICK]; /* ids of the first characters of Unicode, or BPE_NONE */
+};
+
+enum { BPE_MAX_AFFIX = 64 }; /* bytes of a prefix or a suffix */
+
+/* Fills the tables of ids from the vocabulary; the other members are set, but for the merges. */
+void bpe_prepare(struct bpe *bpe);
+void bpe_release(struct bpe *bpe);
+
+/* Memory that is used again from piece to piece of one text, and what the text's earlier words became. */
+struct bpe_work {
+    struct bpe_symbol *symbols;
+    struct bpe_candidate *heap;
+    struct bpe_word *words;
+    size_t n_symbols, symbols_capacity, n_heap, heap_capacity;
+};
+void bpe_work_release(struct bpe_work *work);
+/* For long texts: words that come again are not merged again. Not for models with a prefix or a suffix. */
+bool bpe_work_remember(struct bpe_work *work, struct error *err);
+
+/* Appends the tokens of text[start, end), valid UTF-8, to *out; `start` of a token is its byte in `text`,
+ * `end` is left 0. All pieces that share a `work` are pieces of one text, and go to one list. */
+bool bpe_encode(const struct bpe *bpe, const char *text, size_t start, size_t end, struct bpe_work *work,
+                struct token_list *out, struct error *err);
+
+#endif

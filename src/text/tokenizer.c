@@ -1,0 +1,272 @@
+/* The pipeline: text -> added tokens -> normalizers -> added tokens again -> pre-tokenizers -> model ->
+ * template.
+ *
+ * Where a model comes with a tokenizer.json, the ids are those of the tokenizers library
+ * (`Tokenizer.from_file`). For some models transformers rebuilds the stages from the class named in
+ * tokenizer_config.json (LlamaTokenizer: a Metaspace instead of the file's normalizers, no unknown token) and
+ * gives other ids than the file's; lancet keeps to the file. */
+#include "tokenizer_parts.h"
+
+#include <string.h>
+
+#include "decode.h"
+#include "memory.h"
+#include "normalize.h"
+#include "pretokenize.h"
+
+enum { LONG_TEXT = 4096 }; /* bytes from which on remembering words is worth its memory */
+
+/* An added token has the id of the piece of the same text; the others follow the vocabulary (models.md 1.1:
+ * the id in the file does not count). */
+static void give_ids(struct tokenizer *t)
+{
+    uint64_t next = t->vocabulary.n;
+    for (size_t i = 0; i < t->added.n; i++) {
+        struct added_token *token = &t->added.items[i];
+        uint32_t id;
+        bool is_piece = vocabulary_find(&t->vocabulary, token->content.data, token->content.length, &id);
+        token->id = is_piece ? id : next;
+        if (token->id >= next)
+            next = token->id + 1;
+    }
+}
+
+/* What the text of an added token is after the normalizers. */
+static bool normalize_content(struct tokenizer *t, struct added_token *token, struct error *err)
+{
+    struct encoding e;
+    token->normal = token->content;
+    if (!token->normalized || t->normalizers.n == 0)
+        return true;
+    bool fine = encoding_init(&e, token->content.data, token->content.length, err) &&
+                normalize(&t->normalizers, &e, err);
+    if (fine) {
+        token->normal = (struct json_text){arena_copy(&t->arena, e.text.data, e.text.n), e.text.n};
+        fine = token->normal.data || error_memory(err, "reading a tokenizer");
+    }
+    encoding_release(&e);
+    return fine;
+}
+
+bool tokenizer_finish(struct tokenizer *t, struct error *err)
+{
+    give_ids(t);
+    for (size_t i = 0; i < t->added.n; i++)
+        if (!normalize_content(t, &t->added.items[i], err))
+            return false;
+    return added_tokens_finish(&t->added, err);
+}
+
+static struct tokenizer *new_tokenizer(const char *name, struct error *err)
+{
+    struct tokenizer *t = memory_zeroed(1, sizeof *t);
+    if (t)
+        t->name = arena_copy(&t->arena, name, strlen(name));
+    if (t && t->name)
+        return t;
+    free(t);
+    error_memory(err, "opening a tokenizer");
+    return NULL;
+}
+
+void tokenizer_close(struct tokenizer *t)
+{
+    if (!t)
+        return;
+    stage_list_release(&t->normalizers);
+    stage_list_release(&t->pretokenizers);
+    stage_list_release(&t->processors);
+    stage_list_release(&t->decoders);
+    vocabulary_release(&t->vocabulary);
+    bpe_release(&t->bpe);
+    added_tokens_release(&t->added);
+    arena_release(&t->arena);
+    free(t);
+}
+
+/* The last step of both readers: the tokenizer goes to the caller, or away. */
+static bool complete(struct tokenizer *t, bool fine, const char *config, size_t config_n, bool pair,
+                     struct tokenizer **out, struct error *err)
+{
+    fine = fine && (!config || tokenizer_apply_config(t, config, config_n, pair, err)) &&
+           tokenizer_finish(t, err);
+    if (fine)
+        *out = t;
+    else
+        tokenizer_close(t);
+    return fine;
+}
+
+bool tokenizer_parse(const char *name, const char *json, size_t n, const char *config, size_t config_n,
+                     struct tokenizer **out, struct error *err)
+{
+    struct tokenizer *t = new_tokenizer(name, err);
+    return t && complete(t, tokenizer_read_json(t, json, n, err), config, config_n, false, out, err);
+}
+
+static bool parse_pair(const char *name, struct json_text vocab, struct json_text merges,
+                       struct json_text config, struct tokenizer **out, struct error *err)
+{
+    struct tokenizer *t = new_tokenizer(name, err);
+    return t && complete(t, tokenizer_read_pair(t, vocab.data, vocab.length, merges.data, merges.length, err),
+                         config.data, config.length, true, out, err);
+}
+
+bool tokenizer_parse_pair(const char *name, const char *vocab, size_t vocab_n, const char *merges,
+                          size_t merges_n, struct tokenizer **out, struct error *err)
+{
+    return parse_pair(name, (struct json_text){vocab, vocab_n}, (struct json_text){merges, merges_n},
+                      (struct json_text){NULL, 0}, out, err);
+}
+
+bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint,
+                    struct tokenizer **out, struct error *err)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "vocab.json",
+                                        "merges.txt"};
+    char *texts[4] = {NULL};
+    size_t sizes[4] = {0};
+    bool fine = context_continue(context, err);
+    for (size_t i = 0; fine && i < 4; i++)
+        if (i < 2 || !texts[0])
+            fine = checkpoint_companion(checkpoint, names[i], &texts[i], &sizes[i], err);
+    if (fine && texts[0])
+        fine = tokenizer_parse(names[0], texts[0], sizes[0], texts[1], sizes[1], out, err);
+    else if (fine && texts[2] && texts[3])
+        fine = parse_pair(names[2], (struct json_text){texts[2], sizes[2]},
+                          (struct json_text){texts[3], sizes[3]}, (struct json_text){texts[1], sizes[1]}, out,
+                          err);
+    else if (fine)
+        fine = error_set(err, ERROR_UNSUPPORTED,
+                         "%s: the model has no tokenizer (neither tokenizer.json nor vocab.json "
+                         "and merges.txt)",
+                         checkpoint->path);
+    for (size_t i = 0; i < 4; i++)
+        free(texts[i]);
+    return fine;
+}
+
+/* Tokens of all pieces; `start` of each is its byte in e->text. */
+static bool run_model(const struct tokenizer *t, struct encoding *e, struct token_list *out,
+                      struct error *err)
+{
+    if (e->text.n >= LONG_TEXT && !*t->bpe.prefix && !*t->bpe.suffix && !bpe_work_remember(&e->work, err))
+        return false;
+    for (size_t i = 0; i < e->pieces.n; i++) {
+        struct piece piece = e->pieces.items[i];
+        bool fine = piece.id == PIECE_TEXT
+                        ? t->model->encode(t, e->text.data, piece.start, piece.end, &e->work, out, err)
+                        : token_list_add(
+                              out, (struct token){.id = piece.id, .placed = true, .start = piece.start}, err);
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
+/* Places tokens in the text as given: each begins where its first byte came from, and reaches to the next. */
+static void place(const struct aligned *text, size_t n, struct token *tokens, size_t n_tokens)
+{
+    for (size_t i = 0; i < n_tokens; i++)
+        tokens[i].start = i ? text->origin[tokens[i].start] : 0;
+    for (size_t i = 0; i < n_tokens; i++)
+        tokens[i].end = i + 1 < n_tokens ? tokens[i + 1].start : n;
+}
+
+static bool add_affix(const struct affix_ids *affix, size_t at, struct token_list *out, struct error *err)
+{
+    for (size_t i = 0; i < affix->n; i++)
+        if (!token_list_add(out, (struct token){.id = affix->ids[i], .start = at, .end = at}, err))
+            return false;
+    return true;
+}
+
+bool tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, bool special,
+                      struct token_list *out, struct error *err)
+{
+    struct encoding e;
+    size_t before = out->n, first = before;
+    bool fine = encoding_init(&e, text, n, err) && added_tokens_split(&t->added, &t->added.raw, &e, err) &&
+                normalize(&t->normalizers, &e, err) &&
+                added_tokens_split(&t->added, &t->added.normal, &e, err) &&
+                pretokenize(&t->pretokenizers, &e, err) && (!special || add_affix(&t->before, 0, out, err));
+    if (fine) {
+        first = out->n;
+        fine = run_model(t, &e, out, err);
+    }
+    if (fine) {
+        place(&e.text, n, out->items + first, out->n - first);
+        fine = !special || add_affix(&t->after, n, out, err);
+    }
+    if (!fine)
+        out->n = before;
+    encoding_release(&e);
+    return fine;
+}
+
+/* The text of a token as the file stores it; NULL for an unknown id. */
+static const char *piece_of(const struct tokenizer *t, uint32_t id, size_t *n)
+{
+    const struct added_token *token = added_tokens_by_id(&t->added, id);
+    if (!token)
+        return vocabulary_piece(&t->vocabulary, id, n);
+    *n = token->content.length;
+    return token->content.data;
+}
+
+bool tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+                      struct str *out, struct error *err)
+{
+    struct pieces pieces = {0};
+    bool fine = true;
+    for (size_t i = 0; fine && i < n; i++) {
+        size_t length;
+        const char *piece = piece_of(t, ids[i], &length);
+        if (piece && !(skip_special && tokenizer_is_special(t, ids[i])))
+            fine = pieces_add(&pieces, piece, length, err);
+    }
+    fine = fine && decode(&t->decoders, &pieces, " ", out, err);
+    pieces_release(&pieces);
+    return fine;
+}
+
+bool tokenizer_token_bytes(const struct tokenizer *t, uint32_t id, struct str *out, struct error *err)
+{
+    struct pieces pieces = {.inside = true};
+    size_t n;
+    const char *piece = piece_of(t, id, &n);
+    bool fine = !piece || (pieces_add(&pieces, piece, n, err) && decode(&t->decoders, &pieces, "", out, err));
+    pieces_release(&pieces);
+    return fine;
+}
+
+const char *tokenizer_piece(const struct tokenizer *t, uint32_t id)
+{
+    size_t n;
+    return piece_of(t, id, &n);
+}
+
+bool tokenizer_is_special(const struct tokenizer *t, uint32_t id)
+{
+    const struct added_token *token = added_tokens_by_id(&t->added, id);
+    return token && token->was_special;
+}
+
+bool tokenizer_find(const struct tokenizer *t, const char *piece, uint32_t *id)
+{
+    const struct added_token *token = added_tokens_find(&t->added, piece, strlen(piece));
+    if (token)
+        *id = (uint32_t)token->id;
+    return token || vocabulary_find(&t->vocabulary, piece, strlen(piece), id);
+}
+
+uint32_t tokenizer_size(const struct tokenizer *t)
+{
+    return t->added.size > t->vocabulary.size ? t->added.size : t->vocabulary.size;
+}
+
+const uint32_t *tokenizer_prefix(const struct tokenizer *t, size_t *n)
+{
+    *n = t->before.n;
+    return t->before.ids;
+}
