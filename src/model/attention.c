@@ -66,7 +66,8 @@ static void rows_by_rows(size_t m, size_t n, size_t k, const real *a, size_t a_s
     }
     for (size_t i = 0; i < m; i++)
         memset(c + i * c_stride, 0, n * sizeof *c);
-    kernels_best()->tile_dot(b, b_stride, n, k, a, a_stride, m, c, c_stride);
+    kernels_best()->dot[KERNEL_REAL]((const uint8_t *)b, b_stride * sizeof *b, n, k, a, a_stride, m, c,
+                                     c_stride);
 }
 
 /* c [m, n] = a [m, k] b [k, n] */
@@ -79,7 +80,8 @@ static void rows_by_columns(size_t m, size_t n, size_t k, const real *a, size_t 
     }
     for (size_t i = 0; i < m; i++)
         memset(c + i * c_stride, 0, n * sizeof *c);
-    kernels_best()->tile_axpy(b, b_stride, k, n, a, a_stride, m, c, c_stride);
+    kernels_best()->axpy[KERNEL_REAL]((const uint8_t *)b, b_stride * sizeof *b, k, n, a, a_stride, m, c,
+                                      c_stride);
 }
 
 static struct attention_job job_of(const struct pass *pass, size_t layer, const struct batch *queries,

@@ -509,10 +509,10 @@ static bool run_active(struct pass *pass, const real *add, const size_t *at, str
 
         if (!context_continue(pass->context, err))
             return false;
-        batch = last ? &pass->scored : &pass->active;
+        if (last && pass->scored.n < pass->active.n)
+            batch = &pass->scored;
         x = last ? pass->active_top : pass->kept[layer + 1 - first].x;
-        forward_layer(pass, layer, &pass->active, batch->n == pass->active.n ? &pass->active : batch,
-                      &pass->kept[layer - first], x);
+        forward_layer(pass, layer, &pass->active, batch, &pass->kept[layer - first], x);
     }
     return end_with(pass, x, batch, err);
 }
