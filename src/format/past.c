@@ -54,25 +54,29 @@ const struct digest *past_present(const struct past *past)
     return &listed(&past->layers[0])->after;
 }
 
-static bool add_layer(struct past *past, const struct checkpoint *checkpoint, const struct record *record,
-                      const char *path, size_t index, struct error *err)
+static bool add_layer(struct past *past, const struct record *record, const char *path, size_t index,
+                      struct error *err)
 {
-    const struct tensor *same;
     struct layer *layer = &past->layers[past->n_layers];
     *layer = (struct layer){.record = record, .path = path, .tensor = index, .fd = -1};
     past->n_layers++;
-    if (!records_tensor(past->context, checkpoint, path, record, index, &same, err) ||
-        !store_open_record(past->context->fs, path, O_RDONLY, &layer->fd, err))
+    if (!store_open_record(past->context->fs, path, O_RDONLY, &layer->fd, err))
         return false;
     record_reader_init(&layer->reader, past->context->fs, layer->fd, path, record);
     return true;
 }
 
 /* The file, and the records one after another, must say the same about the tensor. */
-static bool check_chain(const struct past *past, struct error *err)
+static bool check_chain(const struct past *past, const struct checkpoint *checkpoint, struct error *err)
 {
     const struct layer *newest = &past->layers[0];
     struct digest now;
+    for (size_t i = 0; i < past->n_layers; i++) {
+        const struct layer *layer = &past->layers[i];
+        const struct tensor *same;
+        if (!records_tensor(past->context, checkpoint, layer->path, layer->record, layer->tensor, &same, err))
+            return false;
+    }
     if (!range_digest(past->context, true, past->file->fd, past->file->path, past->tensor->offset,
                       past->tensor->bytes, &now, err))
         return false;
@@ -106,10 +110,10 @@ bool past_open(const struct context *context, const struct checkpoint *checkpoin
     for (size_t i = list->n; ok && i-- > 0 && list->items[i].number > to;) {
         size_t index = records_find(&list->items[i], checkpoint, tensor);
         if (index < list->items[i].n_tensors)
-            ok = add_layer(past, checkpoint, &list->items[i], list->paths[i], index, err);
+            ok = add_layer(past, &list->items[i], list->paths[i], index, err);
     }
     bool none = ok && past->n_layers == 0;
-    ok = ok && (none || checked || check_chain(past, err));
+    ok = ok && (none || checked || check_chain(past, checkpoint, err));
     if (!ok || none) {
         past_close(past);
         past = NULL;

@@ -187,23 +187,23 @@ static bool sync_files(struct transaction *t, struct error *err)
 
 /* ---- NEW to RECORDED ---- */
 
-/* Without a record of its own this change would make older records of its tensors useless. */
+/* Without a record of its own this change would make older records of its tensors useless. An undo does not:
+ * it returns to a state that they know, and drops those after it. */
 static bool history_can_do_without(struct transaction *t, struct error *err)
 {
     struct record_list list = {0};
+    if (!t->no_history || t->force || t->record.n_undoes)
+        return true;
     bool ok = records_read(t->context, t->checkpoint->directory, &list, err);
-    for (size_t i = 0; ok && i < list.n; i++) {
-        bool dropped = false;
-        for (size_t k = 0; k < t->record.n_drops; k++)
-            dropped = dropped || t->record.drops[k] == list.items[i].number;
-        for (size_t k = 0; ok && !dropped && k < t->record.n_tensors; k++)
+    for (size_t i = 0; ok && i < list.n; i++)
+        for (size_t k = 0; ok && k < t->record.n_tensors; k++)
             if (records_find(&list.items[i], t->checkpoint, t->tensors[k].tensor) < list.items[i].n_tensors)
-                ok = error_set(err, ERROR_USAGE,
-                               "tensor %s was changed before (record %" PRIu32
-                               "), and that could not be undone any more "
-                               "after a change without history; --force does it all the same",
-                               quote(t->record.tensors[k].name).text, list.items[i].number);
-    }
+                ok = error_set(
+                    err, ERROR_USAGE,
+                    "tensor %s was changed before (record %" PRIu32
+                    "), and that could not be undone any more after a change without history; --force "
+                    "does it all the same",
+                    quote(t->record.tensors[k].name).text, list.items[i].number);
     records_release(&list);
     return ok;
 }
@@ -351,8 +351,8 @@ static bool write_header(struct transaction *t, struct error *err)
 
 static bool record_change(struct transaction *t, struct error *err)
 {
-    return number_and_names(t, err) && (!t->no_history || t->force || history_can_do_without(t, err)) &&
-           before_digests(t, err) && write_header(t, err);
+    return number_and_names(t, err) && history_can_do_without(t, err) && before_digests(t, err) &&
+           write_header(t, err);
 }
 
 /* ---- chunks ---- */
