@@ -1,13 +1,16 @@
 #include "file_tree.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "memory.h"
 #include "quote.h"
 #include "size.h"
+#include "str.h"
 
-enum { DEPTH_LIMIT = 32 };
+enum { DEPTH_LIMIT = 32, NAME_KEPT = 200 };
 
 static bool add(struct file_tree *tree, const char *path, const struct stat *st, struct error *err)
 {
@@ -127,4 +130,21 @@ bool file_tree_remove(const struct fs *fs, const char *root, struct error *err)
         ok = error_set_errno(err, "%s: cannot remove", quote(root).text);
     file_tree_release(&tree);
     return ok;
+}
+
+char *file_tree_temporary(const char *path, struct error *err)
+{
+    uint32_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+        error_set_errno(err, "no random numbers");
+        return NULL;
+    }
+    const char *base = path_base(path);
+    struct str s = {0};
+    str_append_bytes(&s, path, (size_t)(base - path));
+    str_printf(&s, ".%.*s.lancet-%08" PRIx32, (int)NAME_KEPT, base, number);
+    char *name = str_take(&s);
+    if (!name)
+        error_memory(err, "making a temporary name");
+    return name;
 }

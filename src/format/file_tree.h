@@ -1,4 +1,4 @@
-/* The files below a folder, and their removal. */
+/* The files below a folder, their removal, and names for what is not finished yet. */
 #ifndef LANCET_FILE_TREE_H
 #define LANCET_FILE_TREE_H
 
@@ -29,5 +29,9 @@ void file_tree_release(struct file_tree *tree);
 
 /* Removes a folder and all that is in it; a folder that is not there is fine. */
 bool file_tree_remove(const struct fs *fs, const char *root, struct error *err);
+
+/* A name beside `path` for what will take its place: DIRECTORY/.NAME.lancet-XXXXXXXX, random, malloc'ed. NULL
+ * and err on failure. */
+char *file_tree_temporary(const char *path, struct error *err);
 
 #endif

@@ -7,7 +7,8 @@
  * replaced) makes it visible; the parent is synced;
  *   4. what was the old folder is removed.
  *
- * A cut before 3 leaves the target as it was, one after 3 leaves it new; a hidden folder may stay behind. */
+ * A cut before 3 leaves the target as it was, one after 3 leaves it new. The hidden folder that stays behind
+ * is removed by the next run that writes the same target. */
 #include "folder.h"
 
 #include <errno.h>
@@ -17,8 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "file_tree.h"
 #include "index.h"
@@ -27,7 +26,7 @@
 #include "size.h"
 #include "str.h"
 
-enum { COPY_STEP = 4 << 20, ATTEMPTS = 16, NAME_KEPT = 200 };
+enum { COPY_STEP = 4 << 20 };
 
 static const char canonical_name[] = "model.safetensors";
 static const char canonical_index[] = "model.safetensors.index.json";
@@ -44,6 +43,7 @@ struct folder_writer {
     int *fds;      /* one for each file of the donor */
     int *locks;    /* held on the weights that will be replaced */
     size_t n_locks;
+    int lock;             /* held on the new folder */
     uint64_t done, total; /* bytes copied */
 };
 
@@ -111,28 +111,50 @@ static bool same_place(const struct fs *fs, const struct stat *st, const char *p
            other.st_ino == st->st_ino;
 }
 
-/* "PARENT/.BASE.lancet-XXXXXXXX" for a random XXXXXXXX. */
-static bool make_temporary(struct folder_writer *w, struct error *err)
+/* What a run that was cut has left beside the target: a new folder that nobody is filling, or an old one that
+ * was replaced. A folder that is being filled is locked. */
+static bool remove_leftovers(const struct folder_writer *w, struct error *err)
 {
     const struct fs *fs = w->context->fs;
     const char *base = path_base(w->target);
-    for (int i = 0; i < ATTEMPTS; i++) {
-        uint32_t number;
-        if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-            return error_set_errno(err, "no random numbers");
-        struct str s = {0};
-        str_printf(&s, "%s/.%.*s.lancet-%08" PRIx32, w->parent, (int)NAME_KEPT, base, number);
-        free(w->temporary);
-        w->temporary = str_take(&s);
-        if (!w->temporary)
-            return error_memory(err, "making a folder");
-        w->made = fs->mkdir(fs->state, w->temporary, 0777) == 0;
-        if (w->made)
-            return true;
-        if (errno != EEXIST)
-            break;
+    size_t n = strlen(base);
+    char *list;
+    if (fs->list(fs->state, w->parent, &list) < 0)
+        return error_set_errno(err, "%s: cannot list the folder", quote(w->parent).text);
+    bool ok = true;
+    for (const char *p = list; ok && *p; p += strlen(p) + 1) {
+        if (p[0] != '.' || strncmp(p + 1, base, n) != 0 ||
+            fnmatch(".lancet-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]", p + 1 + n,
+                    0) != 0)
+            continue;
+        char *path = path_join(w->parent, p);
+        int fd = path ? fs->open(fs->state, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) : -1;
+        if (!path)
+            ok = error_memory(err, "making a folder");
+        else if (fd >= 0 && fs->lock(fs->state, fd, LOCK_EX | LOCK_NB) == 0)
+            ok = file_tree_remove(fs, path, err);
+        if (fd >= 0)
+            fs->close(fs->state, fd);
+        free(path);
     }
-    return error_set_errno(err, "%s: cannot make the folder", quote(w->temporary).text);
+    free(list);
+    return ok;
+}
+
+static bool make_temporary(struct folder_writer *w, struct error *err)
+{
+    const struct fs *fs = w->context->fs;
+    w->temporary = file_tree_temporary(w->target, err);
+    if (!w->temporary)
+        return false;
+    if (fs->mkdir(fs->state, w->temporary, 0777) < 0)
+        return error_set_errno(err, "%s: cannot make the folder", quote(w->temporary).text);
+    w->made = true;
+    w->lock = fs->open(fs->state, w->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (w->lock < 0)
+        return error_set_errno(err, "%s: cannot open", quote(w->temporary).text);
+    fs->lock(fs->state, w->lock, LOCK_EX | LOCK_NB); /* without locks nothing is removed either */
+    return true;
 }
 
 static bool copy_bytes(struct folder_writer *w, int from, const char *from_name, int to, const char *to_name,
@@ -265,7 +287,8 @@ static bool fill(struct folder_writer *w, struct error *err)
         ok = u64_add(w->total, w->donor->files[i].size, &w->total)
                  ? true
                  : error_set(err, ERROR_UNSUPPORTED, "the model is too large to copy");
-    ok = ok && check_space(w, err) && make_temporary(w, err) && copy_index(w, err);
+    ok =
+        ok && remove_leftovers(w, err) && check_space(w, err) && make_temporary(w, err) && copy_index(w, err);
     for (size_t i = 0; ok && i < carried.n; i++)
         ok = copy_or_make(w, w->donor->folder, &carried.items[i], err);
     ok = ok && copy_weights(w, err);
@@ -556,6 +579,7 @@ bool folder_begin(const struct context *context, const struct checkpoint *donor,
     w->context = context;
     w->donor = donor;
     w->force = force;
+    w->lock = -1;
     w->fds = memory_array(donor->n_files, sizeof *w->fds);
     bool ok = w->fds ? true : error_memory(err, "making a folder");
     for (size_t i = 0; ok && i < donor->n_files; i++)
@@ -612,6 +636,8 @@ void folder_free(struct folder_writer *writer)
             fs->close(fs->state, writer->fds[i]);
     for (size_t i = 0; i < writer->n_locks; i++)
         fs->close(fs->state, writer->locks[i]);
+    if (writer->lock >= 0)
+        fs->close(fs->state, writer->lock);
     if (writer->made && !writer->committed)
         file_tree_remove(fs, writer->temporary, &ignored);
     free(writer->target);

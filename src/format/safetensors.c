@@ -18,8 +18,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "file_tree.h"
 #include "json_scan.h"
 #include "json_write.h"
 #include "memory.h"
@@ -547,28 +547,29 @@ bool safetensors_write(const struct fs *fs, const char *path, const struct tenso
 {
     bool ok = false;
     uint64_t file_bytes;
-    struct str head = {0}, name = {0};
+    struct str head = {0};
     struct tensor_plan *plans = memory_array(n, sizeof *plans), **order = NULL;
-    const char *base = path_base(path);
-    char *directory = base == path ? memory_string(".") : memory_copy(path, (size_t)(base - path));
+    char *temporary = file_tree_temporary(path, err), *directory = NULL;
     if (plans && n)
         memcpy(plans, tensors, n * sizeof *plans);
     if (plans)
         order = point_at(plans, n);
-    if (directory)
-        str_printf(&name, "%s/.%s.lancet-%ld", directory, base, (long)getpid());
-    if (!order || !directory || name.failed) {
+    if (!temporary)
+        goto out;
+    const char *base = path_base(path);
+    directory = base == path ? memory_string(".") : memory_copy(path, (size_t)(base - path));
+    if (!order || !directory) {
         error_memory(err, "writing a file");
         goto out;
     }
     ok = lay_out(order, n, metadata, &head, &file_bytes, err) &&
-         write_and_rename(fs, path, name.data, directory, &head, plans, data, n, err);
+         write_and_rename(fs, path, temporary, directory, &head, plans, data, n, err);
 out:
     str_release(&head);
-    str_release(&name);
     free(order);
     free(plans);
     free(directory);
+    free(temporary);
     return ok;
 }
 

@@ -265,6 +265,29 @@ START_TEST(a_target_inside_the_donor)
 }
 END_TEST
 
+/* What cuts have left is cleared up, but not what another run is filling, nor what only looks alike. */
+START_TEST(leftovers_are_removed)
+{
+    struct checkpoint *donor = donor_open();
+    static const char *const names[] = {".out.lancet-00c0ffee", ".out.lancet-0badcafe",
+                                        ".out.lancet-00c0ffee-old", ".other.lancet-00c0ffee",
+                                        ".out.lancet-xyz"};
+    for (size_t i = 0; i < 5; i++) {
+        char inside[100];
+        make(names[i]);
+        snprintf(inside, sizeof inside, "%s/" MODEL, names[i]);
+        box_text(inside, "half");
+    }
+    int busy = open(box_path(names[1]), O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(flock(busy, LOCK_EX), 0);
+    ck_assert_msg(write_to(donor, "out", false, true), "%s", box_error.text);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_int_eq(box_has(names[i]), i != 0);
+    close(busy);
+    checkpoint_close(donor);
+}
+END_TEST
+
 static int little_space(void *state, int fd, uint64_t *out)
 {
     (void)state, (void)fd;
@@ -406,6 +429,7 @@ int main(void)
     tcase_add_test(tc, weights_in_use_are_not_replaced);
     tcase_add_test(tc, targets_that_cannot_be);
     tcase_add_test(tc, a_target_inside_the_donor);
+    tcase_add_test(tc, leftovers_are_removed);
     tcase_add_test(tc, space_is_checked_first);
     tcase_add_test(tc, a_cancelled_copy_leaves_nothing);
     tcase_add_test(tc, every_failing_call_leaves_old_or_new);
