@@ -42,11 +42,12 @@ static void handle(int signal_number, void (*handler)(int), int flags)
     sigaction(signal_number, &action, NULL);
 }
 
-/* A model file must never get the number of a standard stream that was closed. */
+/* A model file must never get the number of a standard stream that was closed. The wrong way round, so that
+ * using the stream still is an error. */
 static void open_standard_streams(void)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
             _exit(3);
 }
 

@@ -1,0 +1,24 @@
+# For scripts of this folder: . "$CASES/lib.sh"
+
+# What went wrong does not end a script: says the exit status behind the command instead.
+try() {
+    "$@"
+    echo "[exit $?]"
+}
+
+# safetensors FILE HEADER DATA-BYTES: a file with this header (its length goes in front) and zeros as data.
+safetensors() {
+    n=$(printf %s "$2" | wc -c)
+    { # 8 bytes, little-endian
+        printf "\\$(printf %o $((n % 256)))\\$(printf %o $((n / 256 % 256)))\\0\\0\\0\\0\\0\\0"
+        printf %s "$2"
+        head -c "$3" /dev/zero
+    } >"$1"
+}
+
+# A folder with two tensors and no config.
+small_model() {
+    mkdir -p "$1"
+    safetensors "$1/model.safetensors" \
+        '{"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b.bias":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]}}' 32
+}
