@@ -4,6 +4,8 @@
 
 #include "command.h"
 
+extern const struct command command_covariance, command_edit;
+
 extern const struct command *const edit_commands[]; /* NULL-terminated */
 
 #endif

@@ -60,7 +60,11 @@ bool objective_open(const struct context *context, const struct model *model, co
     o->gradients = memory_array(n_rows * o->width, sizeof(real));
     bool ok = (o->places && o->logits && o->base && o->log_sums && o->losses && o->gradients) ||
               error_memory(err, "preparing an edit");
-    struct pass_options options = {.resumable = true, .resume_layer = layer, .from = rows->subject};
+    struct pass_options options = {.resumable = true,
+                                   .resume_layer = layer,
+                                   .from = rows->subject,
+                                   .places = o->places,
+                                   .n_places = o->n_places};
     ok =
         ok && pass_new(context, model, rows->rows, n_rows, &options, &o->pass, err) && pass_run(o->pass, err);
     if (ok)
@@ -222,8 +226,8 @@ bool objective_nll(const struct context *context, const struct model *model, con
 {
     size_t vocabulary = model->config.vocabulary;
     struct pass *pass = NULL;
-    struct pass_options options = {0};
     struct place *places = make_places(rows);
+    struct pass_options options = {.places = places, .n_places = rows->n_contexts * rows->n_target};
     real *logits = memory_array(rows->n_target, vocabulary * sizeof(real));
     double sum = 0;
     bool ok = (places && logits) || error_memory(err, "measuring an edit");

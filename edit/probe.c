@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "loss.h"
 #include "memory.h"
+#include "ops.h"
 #include "own_texts.h"
 #include "str.h"
 
@@ -91,6 +91,30 @@ static bool add_prose(struct probe *p, const struct tokenizer *tokenizer, const 
     return ok;
 }
 
+static void add_places(struct probe *p, size_t row, size_t first, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        p->places[p->n_places++] = (struct place){row, first + i};
+}
+
+static bool place_all(struct probe *p, struct error *err)
+{
+    size_t n = 0, row = 0;
+    for (size_t i = 0; i < p->n_rows; i++)
+        n += p->rows[i].length;
+    p->places = arena_array(&p->arena, n, sizeof(*p->places));
+    if (!p->places)
+        return error_memory(err, "preparing the checks of an edit");
+    add_places(p, row, p->rows[row].length - p->n_target, p->n_target);
+    for (row = 1; row <= p->n_neighbours; row++)
+        add_places(p, row, p->rows[row].length - 1, 1);
+    for (; row <= p->n_neighbours + p->n_held_out; row++)
+        add_places(p, row, p->rows[row].length - p->n_target, p->n_target);
+    if (p->n_prose)
+        add_places(p, row, 0, p->rows[row].length - 1);
+    return true;
+}
+
 bool probe_build(const struct tokenizer *tokenizer, const struct edit_request *request,
                  const struct edit_rows *rows, size_t longest, bool held_out, struct probe *out,
                  struct error *err)
@@ -106,6 +130,7 @@ bool probe_build(const struct tokenizer *tokenizer, const struct edit_request *r
              (!held_out || add_held_out(&p, tokenizer, request, texts, longest, err)) &&
              add_prose(&p, tokenizer, texts->prose, longest, err);
     }
+    ok = ok && place_all(&p, err);
     if (ok)
         *out = p;
     else
@@ -132,21 +157,25 @@ struct measure {
     struct pass *pass;
     real *logits; /* [PROBE_BLOCK, vocabulary] */
     double *sums; /* [PROBE_BLOCK] log sums */
+    size_t next;  /* place */
+    size_t vocabulary;
 };
 
 static void sum_place(void *user, size_t task, unsigned worker)
 {
     struct measure *m = user;
-    size_t vocabulary = m->model->config.vocabulary;
     (void)worker;
-    m->sums[task] = ops_log_sum_exp(m->logits + task * vocabulary, vocabulary);
+    m->sums[task] = ops_log_sum_exp(m->logits + task * m->vocabulary, m->vocabulary);
 }
 
-static bool fetch(struct measure *m, const struct place *places, size_t n, struct error *err)
+/* Logits and their log sums of the next places, at most `wanted` of them; *n how many came. */
+static bool fetch(struct measure *m, size_t wanted, size_t *n, struct error *err)
 {
-    if (!pass_logits(m->pass, places, n, m->logits, err))
+    *n = wanted < PROBE_BLOCK ? wanted : PROBE_BLOCK;
+    if (!pass_logits(m->pass, m->probe->places + m->next, *n, m->logits, err))
         return false;
-    pool_run(m->context->pool, n, sum_place, m);
+    pool_run(m->context->pool, *n, sum_place, m);
+    m->next += *n;
     return true;
 }
 
@@ -178,31 +207,26 @@ static void find_top(const real *x, double log_sum, size_t n, struct probe_resul
         out->top[i].probability = exp(out->top[i].probability - log_sum);
 }
 
-/* Mean -log p of the target at the end of a row that holds it; *is_answer when each token is the most
- * probable. */
-static bool score_target(struct measure *m, size_t row, double *nll, bool *is_answer, struct error *err)
+/* Mean -log p of the target at the next places; *is_answer when each token is the most probable. `first`: of
+ * the bare prompt, whose most probable tokens are kept. */
+static bool score_target(struct measure *m, bool first, double *nll, bool *is_answer, struct error *err)
 {
     const struct probe *p = m->probe;
-    size_t vocabulary = m->model->config.vocabulary, start = p->rows[row].length - p->n_target;
     double sum = 0;
     bool best = true;
-    for (size_t done = 0; done < p->n_target; done += PROBE_BLOCK) {
-        size_t n = p->n_target - done < PROBE_BLOCK ? p->n_target - done : PROBE_BLOCK;
-        struct place places[PROBE_BLOCK];
-        for (size_t i = 0; i < n; i++)
-            places[i] = (struct place){row, start + done + i};
-        if (!fetch(m, places, n, err))
+    for (size_t done = 0, n; done < p->n_target; done += n) {
+        if (!fetch(m, p->n_target - done, &n, err))
             return false;
         for (size_t i = 0; i < n; i++) {
-            const real *x = m->logits + i * vocabulary;
+            const real *x = m->logits + i * m->vocabulary;
             uint32_t target = p->target[done + i];
             sum += m->sums[i] - (double)x[target];
-            best = best && largest(x, vocabulary) == target;
-            if (row != 0 || done + i != 0)
+            best = best && largest(x, m->vocabulary) == target;
+            if (!first || done + i != 0)
                 continue;
-            find_top(x, m->sums[i], vocabulary, m->out);
+            find_top(x, m->sums[i], m->vocabulary, m->out);
             m->out->first_log = (double)x[target] - m->sums[i];
-            for (size_t j = 0; j < vocabulary; j++)
+            for (size_t j = 0; j < m->vocabulary; j++)
                 m->out->rank += x[j] > x[target];
         }
     }
@@ -214,19 +238,14 @@ static bool score_target(struct measure *m, size_t row, double *nll, bool *is_an
 static bool score_neighbours(struct measure *m, struct error *err)
 {
     const struct probe *p = m->probe;
-    size_t vocabulary = m->model->config.vocabulary;
-    for (size_t done = 0; done < p->n_neighbours; done += PROBE_BLOCK) {
-        size_t n = p->n_neighbours - done < PROBE_BLOCK ? p->n_neighbours - done : PROBE_BLOCK;
-        struct place places[PROBE_BLOCK];
-        for (size_t i = 0; i < n; i++)
-            places[i] = (struct place){1 + done + i, p->rows[1 + done + i].length - 1};
-        if (!fetch(m, places, n, err))
+    for (size_t done = 0, n; done < p->n_neighbours; done += n) {
+        if (!fetch(m, p->n_neighbours - done, &n, err))
             return false;
         for (size_t i = 0; i < n; i++) {
-            const real *x = m->logits + i * vocabulary;
+            const real *x = m->logits + i * m->vocabulary;
             struct probe_neighbour *out = &m->out->neighbours[done + i];
             out->answer =
-                m->before ? m->before->neighbours[done + i].answer : (uint32_t)largest(x, vocabulary);
+                m->before ? m->before->neighbours[done + i].answer : (uint32_t)largest(x, m->vocabulary);
             out->answer_log = (double)x[out->answer] - m->sums[i];
             out->target_log = (double)x[p->target[0]] - m->sums[i];
         }
@@ -236,21 +255,15 @@ static bool score_neighbours(struct measure *m, struct error *err)
 
 static bool score_prose(struct measure *m, struct error *err)
 {
-    const struct probe *p = m->probe;
-    size_t row = 1 + p->n_neighbours + p->n_held_out, vocabulary = m->model->config.vocabulary;
-    const struct sequence *s = &p->rows[row];
+    const struct sequence *s = &m->probe->rows[m->probe->n_rows - 1];
     double sum = 0;
-    for (size_t done = 0; done + 1 < s->length; done += PROBE_BLOCK) {
-        size_t n = s->length - 1 - done < PROBE_BLOCK ? s->length - 1 - done : PROBE_BLOCK;
-        struct place places[PROBE_BLOCK];
-        for (size_t i = 0; i < n; i++)
-            places[i] = (struct place){row, done + i};
-        if (!fetch(m, places, n, err))
+    for (size_t done = 0, n; done + 1 < s->length; done += n) {
+        if (!fetch(m, s->length - 1 - done, &n, err))
             return false;
         for (size_t i = 0; i < n; i++)
-            sum += m->sums[i] - (double)m->logits[i * vocabulary + s->ids[done + i + 1]];
+            sum += m->sums[i] - (double)m->logits[i * m->vocabulary + s->ids[done + i + 1]];
     }
-    m->out->prose_nll = s->length > 1 ? sum / (double)(s->length - 1) : NAN;
+    m->out->prose_nll = sum / (double)(s->length - 1);
     return true;
 }
 
@@ -258,18 +271,23 @@ bool probe_run(const struct context *context, const struct model *model, const s
                const struct probe_result *before, struct probe_result *out, struct error *err)
 {
     struct probe_result result = {.prose_nll = NAN};
-    struct measure m = {.context = context, .model = model, .probe = probe, .before = before, .out = &result};
     double sums[PROBE_BLOCK];
-    struct pass_options options = {0};
+    struct measure m = {.context = context,
+                        .model = model,
+                        .probe = probe,
+                        .before = before,
+                        .out = &result,
+                        .logits = memory_array(PROBE_BLOCK * sizeof(real), model->config.vocabulary),
+                        .sums = sums,
+                        .vocabulary = model->config.vocabulary};
+    struct pass_options options = {.places = probe->places, .n_places = probe->n_places};
     bool ignored;
-    m.sums = sums;
-    m.logits = memory_array(PROBE_BLOCK * sizeof(real), model->config.vocabulary);
     bool ok = (m.logits || error_memory(err, "measuring an edit")) &&
               pass_new(context, model, probe->rows, probe->n_rows, &options, &m.pass, err) &&
-              pass_run(m.pass, err) && score_target(&m, 0, &result.nll, &result.is_answer, err) &&
+              pass_run(m.pass, err) && score_target(&m, true, &result.nll, &result.is_answer, err) &&
               score_neighbours(&m, err);
     for (size_t i = 0; ok && i < probe->n_held_out; i++)
-        ok = score_target(&m, 1 + probe->n_neighbours + i, &result.held_out[i], &ignored, err);
+        ok = score_target(&m, false, &result.held_out[i], &ignored, err);
     if (ok && probe->n_prose)
         ok = score_prose(&m, err);
     pass_free(m.pass);

@@ -19,6 +19,8 @@ struct probe {
     size_t n_rows, n_neighbours, n_held_out,
         n_prose;                              /* prompt, neighbours, held out, prose (0 or 1), in order */
     const char *neighbours[PROBE_NEIGHBOURS]; /* their subjects */
+    struct place *places;                     /* where logits are read, in the order of the rows */
+    size_t n_places;
     const uint32_t *target;
     size_t n_target;
     struct arena arena;
