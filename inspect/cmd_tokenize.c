@@ -130,7 +130,6 @@ static bool tokenize_batch(struct command_call *call, const struct opened *opene
         return false;
     if (call->json) {
         command_json_begin(call, &w);
-        w.flat_from = 3;
         opened_write(opened, &w);
         json_write_key(&w, "ids");
         json_write_array_begin(&w);

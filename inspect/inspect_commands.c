@@ -3,5 +3,7 @@
 #include <stddef.h>
 
 const struct command *const inspect_commands[] = {
+    &command_predict,
+    &command_tokenize,
     NULL,
 };

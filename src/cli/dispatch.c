@@ -335,6 +335,7 @@ void command_json_begin(const struct command_call *call, struct json_write *w)
     snprintf(schema, sizeof schema, "lancet.%s/1", call->command->name);
     progress_clear(call->context.progress_user);
     json_write_to_file(w, call->out, true);
+    w->flat_from = 3; /* one line for each token, tensor, file ... */
     json_write_object_begin(w);
     json_write_member_string(w, "schema", schema);
 }

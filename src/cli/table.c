@@ -72,7 +72,10 @@ static void shrink(const struct table *table, size_t n_columns, size_t *widths, 
 
 static void print_cell(FILE *out, const char *cell, size_t width, bool right, bool last, bool utf8)
 {
-    size_t n = strlen(cell), columns = text_columns(cell, n);
+    size_t n = strlen(cell);
+    while (last && n && cell[n - 1] == ' ')
+        n--;
+    size_t columns = text_columns(cell, n);
     const char *mark = "";
     if (columns > width) {
         mark = utf8 ? "\u2026" : "~";

@@ -84,7 +84,6 @@ static bool print_json(const struct command_call *call, const struct checkpoint 
 {
     struct json_write w;
     command_json_begin(call, &w);
-    w.flat_from = 3;
     json_write_key(&w, "tensors");
     json_write_array_begin(&w);
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {

@@ -183,7 +183,7 @@ static bool get(const char *name, const cJSON *object, const char *key, const ch
 
 bool json_get_u64(const char *name, const cJSON *object, const char *key, uint64_t *out, struct error *err)
 {
-    const cJSON *value;
+    const cJSON *value = NULL;
     if (!get(name, object, key, "a non-negative integer", cJSON_IsNumber, &value, err))
         return false;
     double d = value->valuedouble; /* valueint stops at INT_MAX; a double is exact up to 2^53 */
@@ -196,7 +196,7 @@ bool json_get_u64(const char *name, const cJSON *object, const char *key, uint64
 
 bool json_get_number(const char *name, const cJSON *object, const char *key, double *out, struct error *err)
 {
-    const cJSON *value;
+    const cJSON *value = NULL;
     if (!get(name, object, key, "a number", cJSON_IsNumber, &value, err))
         return false;
     *out = value->valuedouble;
@@ -206,7 +206,7 @@ bool json_get_number(const char *name, const cJSON *object, const char *key, dou
 bool json_get_string(const char *name, const cJSON *object, const char *key, const char **out,
                      struct error *err)
 {
-    const cJSON *value;
+    const cJSON *value = NULL;
     if (!get(name, object, key, "a string", cJSON_IsString, &value, err))
         return false;
     *out = value->valuestring;

@@ -75,7 +75,7 @@ static void begin(struct json_write *w, char open)
     assert(w->depth < JSON_WRITE_DEPTH);
     put(w, &open, 1);
     w->first[w->depth++] = true;
-    if (open == '[' && !w->flat_since && w->flat_from && w->depth >= w->flat_from)
+    if (!w->flat_since && w->flat_from && w->depth >= w->flat_from)
         w->flat_since = w->depth;
 }
 

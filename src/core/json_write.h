@@ -21,9 +21,9 @@ struct json_write {
     unsigned depth; /* open objects and arrays */
     bool pretty, failed;
     bool first[JSON_WRITE_DEPTH], after_key;
-    unsigned flat_from;  /* with pretty: arrays from this depth on (the outermost value is 1) go on one line;
-                            0: none */
-    unsigned flat_since; /* the depth of the array on one line that we are in; 0: none */
+    /* With pretty: objects and arrays from this depth on (the outermost value is 1) go on one line; 0: none. */
+    unsigned flat_from;
+    unsigned flat_since; /* the depth of the value on one line that we are in; 0: none */
 };
 
 void json_write_to_file(struct json_write *w, FILE *file, bool pretty);
