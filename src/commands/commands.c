@@ -5,7 +5,11 @@
 const struct command *const src_commands[] = {
     &command_completion,
     &command_help,
+    &command_history,
     &command_info,
+    &command_log,
     &command_tensors,
+    &command_undo,
+    &command_verify,
     NULL,
 };
