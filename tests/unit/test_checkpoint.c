@@ -193,6 +193,23 @@ START_TEST(where_there_are_no_locks_only_reading_is_safe)
 }
 END_TEST
 
+static int lock_after_replacement(void *state, int fd, int operation)
+{
+    ck_assert_int_eq(rename(box_path("other"), box_path(MODEL)), 0);
+    return fs_real()->lock(state, fd, operation);
+}
+
+START_TEST(a_file_put_in_its_place_meanwhile)
+{
+    struct fs fs = *fs_real();
+    fs.lock = lock_after_replacement;
+    box_context.fs = &fs;
+    box_safetensors("other", header, 28);
+    ck_assert_ptr_null(box_try("", CHECKPOINT_CHANGE, true));
+    box_refused(ERROR_BUSY, "another file was put in its place");
+}
+END_TEST
+
 START_TEST(files_that_another_program_has_open)
 {
     int fd = open(box_path(MODEL), O_RDONLY);
@@ -424,6 +441,7 @@ int main(void)
     tcase_add_test(tc, what_is_no_file_is_refused);
     tcase_add_test(tc, locks);
     tcase_add_test(tc, where_there_are_no_locks_only_reading_is_safe);
+    tcase_add_test(tc, a_file_put_in_its_place_meanwhile);
     tcase_add_test(tc, files_that_another_program_has_open);
     tcase_add_test(tc, hard_links_are_refused_without_force);
     tcase_add_test(tc, caches_are_refused_without_force);

@@ -206,6 +206,62 @@ START_TEST(file_systems_that_can_do_less)
 }
 END_TEST
 
+static int second_rename_fails(void *state, const char *from, const char *to)
+{
+    static int n;
+    return ++n == 2 ? (errno = EIO, -1) : fs_real()->rename(state, from, to);
+}
+
+START_TEST(a_replacement_that_fails_half_way_is_taken_back)
+{
+    struct checkpoint *donor = donor_open();
+    struct fs fs = *fs_real();
+    fs.exchange = no_exchange;
+    fs.rename = second_rename_fails;
+    box_context.fs = &fs;
+    old_model();
+    ck_assert(!write_to(donor, "out", true, true));
+    ck_assert_int_eq(box_error.kind, ERROR_IO);
+    has_text("out/config.json", "{\"old\":1}");
+    has_text("out/.lancet/0001", "old record");
+    lists("", "donor out ");
+    checkpoint_close(donor);
+}
+END_TEST
+
+/* As in the Hugging Face cache: what is carried is the file, not the link. */
+START_TEST(links_in_the_donor_become_files)
+{
+    make("blobs");
+    ck_assert_int_eq(rename(box_path("donor/config.json"), box_path("blobs/0")), 0);
+    ck_assert_int_eq(symlink("../blobs/0", box_path("donor/config.json")), 0);
+    ck_assert_int_eq(symlink("nowhere", box_path("donor/README")), 0);
+    ck_assert_int_eq(symlink(".", box_path("donor/loop")), 0);
+    struct checkpoint *donor = donor_open();
+    struct stat st;
+    ck_assert_msg(write_to(donor, "out", false, true), "%s", box_error.text);
+    ck_assert_int_eq(lstat(box_path("out/config.json"), &st), 0);
+    ck_assert(S_ISREG(st.st_mode));
+    has_text("out/config.json", "{\"new\":1}");
+    lists("out", "1.safetensors 2.safetensors LICENSE config.json " INDEX " templates tokenizer.json ");
+    checkpoint_close(donor);
+}
+END_TEST
+
+/* The target's weights are second names of the donor's: our own lock is no reason to refuse. */
+START_TEST(a_target_that_shares_the_donors_files)
+{
+    struct checkpoint *donor = donor_open();
+    make("out");
+    ck_assert_int_eq(link(box_path("donor/1.safetensors"), box_path("out/" MODEL)), 0);
+    ck_assert_msg(write_to(donor, "out", true, true), "%s", box_error.text);
+    is_new_model("out");
+    ck_assert(!box_has("out/" MODEL));
+    ck_assert_int_eq(memcmp(checkpoint_find(donor, "a")->data, "\0\1\2\3", 4), 0);
+    checkpoint_close(donor);
+}
+END_TEST
+
 START_TEST(an_open_record_is_never_replaced)
 {
     struct checkpoint *donor = donor_open();
@@ -425,6 +481,9 @@ int main(void)
     tcase_add_test(tc, an_empty_folder_is_taken);
     tcase_add_test(tc, replacing_needs_force_and_keeps_what_is_not_the_models);
     tcase_add_test(tc, file_systems_that_can_do_less);
+    tcase_add_test(tc, a_replacement_that_fails_half_way_is_taken_back);
+    tcase_add_test(tc, links_in_the_donor_become_files);
+    tcase_add_test(tc, a_target_that_shares_the_donors_files);
     tcase_add_test(tc, an_open_record_is_never_replaced);
     tcase_add_test(tc, weights_in_use_are_not_replaced);
     tcase_add_test(tc, targets_that_cannot_be);
