@@ -5,9 +5,9 @@
 #include "logits.h"
 #include "memory.h"
 #include "next.h"
+#include "npy.h"
 #include "pass.h"
 #include "prompt.h"
-#include "quote.h"
 #include "table.h"
 
 enum { BAR_COLUMNS = 20 };

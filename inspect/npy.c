@@ -34,11 +34,18 @@ static bool write_header(struct npy_writer *w, struct error *err)
     return fs_write_at(w->fs, w->fd, w->path, header, total, 0, err);
 }
 
-bool npy_new(const struct fs *fs, const char *path, size_t rows, size_t columns, bool force,
-             struct npy_writer **out, struct error *err)
+bool npy_check(const struct fs *fs, const char *path, bool force, struct error *err)
 {
     if (!force && fs_exists(fs, path))
         return error_set(err, ERROR_USAGE, "%s: exists already (--force overwrites it)", path);
+    return true;
+}
+
+bool npy_new(const struct fs *fs, const char *path, size_t rows, size_t columns, bool force,
+             struct npy_writer **out, struct error *err)
+{
+    if (!npy_check(fs, path, force, err))
+        return false;
     struct npy_writer *w = memory_zeroed(1, sizeof *w);
     struct str name = {0};
     str_printf(&name, "%s.%ld.tmp", path, (long)getpid());

@@ -14,7 +14,9 @@
 
 struct npy_writer;
 
-/* Refuses to overwrite (ERROR_USAGE) without force. The file gets its name when npy_commit has made it whole.
+/* ERROR_USAGE when the file exists and is not to be overwritten: to be asked before a long computation. */
+bool npy_check(const struct fs *fs, const char *path, bool force, struct error *err);
+/* Refuses to overwrite likewise. The file gets its name when npy_commit has made it whole.
  */
 bool npy_new(const struct fs *fs, const char *path, size_t rows, size_t columns, bool force,
              struct npy_writer **out, struct error *err);

@@ -5,7 +5,6 @@
 
 #include "memory.h"
 #include "numbers.h"
-#include "quote.h"
 #include "utf8.h"
 
 /* More than any context holds; a stream without end is a mistake. */

@@ -22,3 +22,9 @@ small_model() {
     safetensors "$1/model.safetensors" \
         '{"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b.bias":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]}}' 32
 }
+
+# A copy of the tiny trained model that lancet ships, as NAME.
+facts_model() {
+    cp -r "$CASES/../../fixtures/facts" "$1"
+    chmod -R u+w "$1"
+}

@@ -1,0 +1,30 @@
+# The next tokens, from text, standard input and ids; every wrong prompt is said.
+. "$CASES/lib.sh"
+exec 2>&1
+facts_model m
+lancet predict m 'The capital of' >table
+sed -n 's/tokens:.*/tokens/p;2s/ *$//p' table
+wc -l <table
+printf 'The capital of\n' | lancet predict m - | cmp - table
+lancet predict m --ids "$(lancet tokenize m --ids 'The capital of')" | cmp - table
+for threads in 1 2 3; do lancet --threads $threads predict m 'The capital of' | cmp - table; done
+lancet predict m --top 3 --json 'The capital of' >json
+grep -c '"probability"' json
+sed 's/[0-9][0-9.e-]*/N/g;s/"text": ".*", /"text": T, /' json | head -n 13
+lancet predict m --ids 1,2,3 --logits l.npy >/dev/null
+od -A n -c -N 8 l.npy
+head -c 80 l.npy | tail -c +11
+echo
+echo $(($(wc -c <l.npy) - 128)) bytes of data
+try lancet predict m --ids 1,2,3 --logits l.npy
+lancet predict m --ids 1,2,3 --logits l.npy --force >/dev/null
+ls
+try lancet predict m
+try lancet predict m text --ids 1
+try lancet predict m ''
+try lancet predict m --ids ''
+try lancet predict m --ids 1,x
+try lancet predict m --ids 1,99999
+try lancet predict m --ids 1,99999999999
+try lancet predict m "$(yes the | head -n 300 | tr '\n' ' ')"
+try lancet predict m --top x text

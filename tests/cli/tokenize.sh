@@ -1,0 +1,22 @@
+# Tokens with ids and places; from an argument, standard input, a file of lines.
+. "$CASES/lib.sh"
+exec 2>&1
+facts_model m
+lancet tokenize m 'The capital of 中' >table
+sed -n '1p;$p' table
+lancet tokenize m --ids 'The capital' >ids
+printf 'The capital\n' | lancet tokenize m --ids - | cmp - ids
+printf 'The capital\n\nThe capital' >lines
+lancet tokenize m --batch lines >batch
+{ cat ids; echo; cat ids; } | cmp - batch
+lancet tokenize m --json 'a中' | grep -c '"bytes": "[0-9a-f]*"'
+lancet tokenize m --json 'The capital' >json
+# The places of the JSON joined are the text.
+sed -n 's/.*"text": "\(.*\)", "start".*/\1/p' json | tr -d '\n'
+echo
+lancet tokenize m --json --batch lines | tail -n 6
+try lancet tokenize m
+try lancet tokenize m text --batch lines
+try lancet tokenize m --batch missing
+small_model bare
+try lancet tokenize bare text
