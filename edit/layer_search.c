@@ -19,8 +19,9 @@ size_t layer_candidates(size_t n_layers, size_t ff, uint64_t bytes, size_t out[L
         out[0] = n_layers / 6;
         return 1;
     }
+    size_t span = 2 * n_layers / 3 < most - 1 ? most - 1 : 2 * n_layers / 3;
     for (size_t i = 0; i < most; i++)
-        out[n++] = i * (2 * n_layers / 3) / (most - 1);
+        out[n++] = i * span / (most - 1);
     return n;
 }
 
