@@ -61,7 +61,7 @@ static bool score_file(struct command_call *call, const struct opened *opened, c
     size_t n = 0, n_prefix;
     struct prompt prompt = {0};
     const uint32_t *prefix = tokenizer_prefix(opened->tokenizer, &n_prefix);
-    bool ok = strcmp(path, "-") == 0 ? standard_input(&text, &n, err)
+    bool ok = strcmp(path, "-") == 0 ? standard_input(call, &text, &n, err)
                                      : fs_read_file(call->context.fs, path, LONGEST_TEXT, &text, &n, err);
     ok = ok && prompt_of_text(opened, text, n, false, &prompt, err);
     if (ok && prompt.tokens.n < 2)

@@ -79,7 +79,7 @@ static bool tokenize_text(struct command_call *call, const struct opened *opened
     char *input = NULL;
     size_t n = strlen(text);
     struct prompt prompt = {0};
-    bool ok = strcmp(text, "-") != 0 || standard_input(&input, &n, err);
+    bool ok = strcmp(text, "-") != 0 || standard_input(call, &input, &n, err);
     ok = ok && encode(call, opened, input ? input : text, n, &prompt, err);
     if (ok && call->json)
         ok = write_json(call, opened, &prompt, err);

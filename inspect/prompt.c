@@ -1,5 +1,6 @@
 #include "prompt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,27 +50,39 @@ bool opened_need_tokenizer(const struct opened *opened, struct error *err)
     return false;
 }
 
-bool standard_input(char **out, size_t *n, struct error *err)
+/* A signal that asks to stop ends the wait, any other does not. */
+static bool read_all(const struct command_call *call, struct str *out, struct error *err)
+{
+    char block[65536];
+    for (;;) {
+        errno = 0;
+        size_t got = fread(block, 1, sizeof block, stdin);
+        str_append_bytes(out, block, got);
+        if (!context_continue(&call->context, err))
+            return false;
+        if (out->length > LONGEST_INPUT)
+            return error_set(err, ERROR_USAGE, "standard input has more than %d bytes", LONGEST_INPUT);
+        if (got == sizeof block)
+            continue;
+        if (!ferror(stdin))
+            return !out->failed || error_memory(err, "reading standard input");
+        if (errno != EINTR)
+            return error_set_errno(err, "cannot read standard input");
+        clearerr(stdin);
+    }
+}
+
+bool standard_input(const struct command_call *call, char **out, size_t *n, struct error *err)
 {
     struct str s = {0};
-    char block[65536];
-    size_t got;
-    while ((got = fread(block, 1, sizeof block, stdin)) > 0 && s.length <= LONGEST_INPUT)
-        str_append_bytes(&s, block, got);
-    bool ok = true;
-    if (ferror(stdin))
-        ok = error_set_errno(err, "cannot read standard input");
-    else if (s.length > LONGEST_INPUT)
-        ok = error_set(err, ERROR_USAGE, "standard input has more than %d bytes", LONGEST_INPUT);
+    bool ok = read_all(call, &s, err);
     if (ok && s.length && s.data[s.length - 1] == '\n')
         s.data[--s.length] = '\0';
     size_t length = s.length;
     char *text = ok ? str_take(&s) : NULL;
     str_release(&s);
-    if (ok && !text)
-        return error_memory(err, "reading standard input");
-    if (!ok)
-        return false;
+    if (!text)
+        return ok ? error_memory(err, "reading standard input") : false;
     *out = text;
     *n = length;
     return true;
@@ -142,7 +155,7 @@ bool prompt_read(struct command_call *call, const struct opened *opened, unsigne
         ok = prompt_of_ids(ids, &prompt, err);
     } else {
         if (strcmp(argument, "-") == 0)
-            ok = standard_input(&input, &n, err);
+            ok = standard_input(call, &input, &n, err);
         ok = ok && prompt_of_text(opened, input ? input : argument, n, true, &prompt, err);
         free(input);
     }

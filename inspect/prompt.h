@@ -41,7 +41,7 @@ bool prompt_of_text(const struct opened *opened, const char *text, size_t n, boo
 void prompt_release(struct prompt *prompt);
 
 /* All of standard input, NUL-terminated, without its last newline. */
-bool standard_input(char **out, size_t *n, struct error *err);
+bool standard_input(const struct command_call *call, char **out, size_t *n, struct error *err);
 
 /* ---- telling tokens ---- */
 

@@ -4,7 +4,7 @@ facts_model m
 mkfifo prompt
 lancet predict m - <prompt 2>said >result &
 exec 3>prompt # the model is open when lancet reads its prompt
-sleep 1
+wait_for_model $!
 head -c 20000 m/model.safetensors >short
 cat short >m/model.safetensors
 echo 'The capital of' >&3

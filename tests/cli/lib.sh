@@ -28,3 +28,14 @@ facts_model() {
     cp -r "$CASES/../../fixtures/facts" "$1"
     chmod -R u+w "$1"
 }
+
+# Waits until process PID has mapped its model, and a little longer.
+wait_for_model() {
+    tries=0
+    until grep -q safetensors "/proc/$1/maps" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -gt 300 ] && { echo "process $1 opens no model"; exit 1; }
+        sleep 0.1
+    done
+    sleep 0.5
+}

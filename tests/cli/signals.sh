@@ -1,0 +1,13 @@
+# A signal that asks to stop ends a command that waits, with the status that a shell expects.
+. "$CASES/lib.sh"
+facts_model m
+mkfifo prompt
+for signal in TERM HUP; do
+    lancet predict m - <prompt &
+    exec 3>prompt
+    wait_for_model $!
+    kill -$signal $!
+    wait $!
+    echo "$signal [exit $?]"
+    exec 3>&-
+done
