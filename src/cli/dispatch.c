@@ -111,7 +111,7 @@ static int close_stdout(const struct program *program, int status)
 }
 
 /* The command line for records: words that a shell would take apart are quoted. */
-static char *quote_line(int argc, const char *const *argv)
+char *command_line_quote(int argc, const char *const *argv)
 {
     struct str s = {0};
     str_append(&s, "lancet");
@@ -159,6 +159,7 @@ static unsigned when(const char *text)
 
 struct run { /* all that one run holds */
     const struct program *program;
+    FILE *out;
     struct option_values *before, *after; /* global options on both sides of the command's name */
     struct option_values *values;
     struct progress progress;
@@ -195,7 +196,7 @@ static bool set_up(struct run *run, const struct command *command, struct error 
     call->line = run->line;
     call->json = global_given(run->before, run->after, "json");
     call->quiet = global_given(run->before, run->after, "quiet");
-    call->out = stdout;
+    call->out = run->out;
     call->terminal = terminal_detect((enum color_choice)when(global_text(run->before, run->after, "color")));
     run->progress = progress_new((enum progress_choice)when(global_text(run->before, run->after, "progress")),
                                  call->quiet, &call->terminal);
@@ -246,7 +247,7 @@ static bool run_line(struct run *run, int argc, const char **argv, struct error 
     const struct program *program = run->program;
     const char *const *args;
     unsigned n_args;
-    run->line = quote_line(argc, argv);
+    run->line = command_line_quote(argc, argv);
     if (!run->line)
         return error_memory(err, "reading the command line");
     if (!option_values_new(program_options, &run->before, err) ||
@@ -285,7 +286,7 @@ const struct command *program_command(const struct program *program, int argc, c
 
 int program_run(const struct program *program, int argc, char **argv)
 {
-    struct run run = {.program = program};
+    struct run run = {.program = program, .out = stdout};
     struct error err = {0};
     int status = 0;
     if (!run_line(&run, argc, (const char **)argv, &err)) {
@@ -297,6 +298,22 @@ int program_run(const struct program *program, int argc, char **argv)
     }
     run_release(&run);
     return close_stdout(program, status);
+}
+
+bool command_run(const struct command_call *call, FILE *out, int argc, const char *const *argv,
+                 struct error *err)
+{
+    const struct program program = {
+        .commands = call->commands, .fs = call->context.fs, .cancel = call->context.cancel};
+    const char **words = memory_array((size_t)argc, sizeof *words); /* popt takes words that it may reorder */
+    if (!words)
+        return error_memory(err, "running a command");
+    memcpy(words, argv, (size_t)argc * sizeof *words);
+    struct run run = {.program = &program, .out = out};
+    bool ok = run_line(&run, argc, words, err);
+    run_release(&run);
+    free(words);
+    return ok;
 }
 
 bool command_usage(const struct command_call *call, struct error *err, const char *format, ...)

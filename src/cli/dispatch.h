@@ -35,4 +35,12 @@ const struct command *program_command(const struct program *program, int argc, c
 /* Runs the command, says what went wrong once on stderr, makes sure that everything reached stdout. */
 int program_run(const struct program *program, int argc, char **argv);
 
+/* One more command line ("lancet" first) inside a command that is running, its result to `out`: for `demo`.
+ */
+bool command_run(const struct command_call *call, FILE *out, int argc, const char *const *argv,
+                 struct error *err);
+/* The words as a line that a shell reads back, malloc'ed; NULL when memory is out. The first one is printed
+ * as "lancet". */
+char *command_line_quote(int argc, const char *const *argv);
+
 #endif
