@@ -1,0 +1,92 @@
+/* Seconds of one forward: bench_forward MODEL THREADS TOKENS RUNS. Prints the best and the median of RUNS,
+ * with the logits of the last token only and with those of every token; the same work that bench_forward.py
+ * gives to transformers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "memory.h"
+#include "pass.h"
+
+static void fail(const struct error *err)
+{
+    fprintf(stderr, "bench_forward: %s\n", err->text);
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void bench(const char *name, struct pass *pass, size_t n_places, const struct place *places,
+                  real *logits, size_t runs)
+{
+    double *seconds = memory_array(runs, sizeof *seconds);
+    struct error err;
+
+    for (size_t i = 0; i < runs; i++) {
+        double start = now();
+
+        if (!pass_run(pass, &err) || !pass_logits(pass, places, n_places, logits, &err))
+            fail(&err);
+        seconds[i] = now() - start;
+    }
+    qsort(seconds, runs, sizeof *seconds, by_size);
+    printf("%s best %.4f median %.4f\n", name, seconds[0], seconds[runs / 2]);
+    fflush(stdout);
+    free(seconds);
+}
+
+int main(int argc, char **argv)
+{
+    struct context context = {.fs = fs_real()};
+    struct checkpoint *checkpoint;
+    struct model *model;
+    struct pass *pass;
+    struct error err;
+    size_t n, runs, vocabulary;
+    uint32_t *ids;
+    struct place *places;
+    real *logits;
+
+    if (argc != 5)
+        return 2;
+    n = strtoul(argv[3], NULL, 10);
+    runs = strtoul(argv[4], NULL, 10);
+    if (!pool_new((unsigned)strtoul(argv[2], NULL, 10), &context.pool, &err) ||
+        !checkpoint_open(&context, argv[1], &(struct checkpoint_options){0}, &checkpoint, &err) ||
+        !model_open(&context, checkpoint, &model, &err))
+        fail(&err);
+    vocabulary = model->config.vocabulary;
+    ids = memory_array(n, sizeof *ids);
+    places = memory_array(n, sizeof *places);
+    logits = memory_array(n, vocabulary * sizeof *logits);
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = (uint32_t)((i * 7919 + 13) % vocabulary);
+        places[i] = (struct place){0, n - 1 - i};
+    }
+    if (!pass_new(&context, model, &(struct sequence){ids, n}, 1, NULL, &pass, &err))
+        fail(&err);
+    bench("last", pass, 1, places, logits, runs);
+    bench("all", pass, n, places, logits, runs);
+    printf("workspace %.1f MB\n", (double)pass_bytes(pass) / 1e6);
+    pass_free(pass);
+    free(ids);
+    free(places);
+    free(logits);
+    model_close(model);
+    checkpoint_close(checkpoint);
+    pool_free(context.pool);
+    return 0;
+}
