@@ -123,7 +123,7 @@ static bool is_place(const struct pass *pass, size_t sequence, size_t position)
 {
     const struct pass_options *o = &pass->options;
 
-    for (size_t i = 0; i < o->n_places; i++)
+    for (size_t i = 0; o->places && i < o->n_places; i++)
         if (o->places[i].sequence == sequence && o->places[i].position == position)
             return true;
     return !o->places;
