@@ -1,7 +1,6 @@
 /* Inner loops of small products over stored rows, one table per instruction set, chosen at run time. A table
  * holds C that any compiler takes (kernels.c) or AVX2 with FMA and F16C (kernels_avx2.c); a test compares
- * them. Rows are given in bytes where they are stored elements, in numbers where they are converted already.
- */
+ * them. */
 #ifndef LANCET_KERNELS_H
 #define LANCET_KERNELS_H
 
@@ -12,24 +11,20 @@
 #include "dtype.h"
 #include "real.h"
 
-/* The dtypes that have inner loops of their own; any other is converted by rows.h first. */
-enum kernel_dtype { KERNEL_F32, KERNEL_BF16, KERNEL_F16, KERNEL_DTYPES };
+/* The types that have inner loops: three dtypes, and numbers that were converted already. */
+enum kernel_type { KERNEL_F32, KERNEL_BF16, KERNEL_F16, KERNEL_REAL, KERNEL_TYPES };
 
 struct kernels {
     const char *name;
     /* n elements to numbers. */
-    void (*widen[KERNEL_DTYPES])(const void *src, size_t n, real *dst);
-    /* y[r] += S_r . x for n_rows stored rows [k] that lie `stride` bytes apart. */
-    void (*dot[KERNEL_DTYPES])(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,
-                               real *y);
-    /* y [n] += sum over k stored rows [n] of x[i] * S_i. */
-    void (*axpy[KERNEL_DTYPES])(const uint8_t *s, size_t stride, size_t k, size_t n, const real *x, real *y);
-    /* Converted rows, m rows of x at once: y [m, n_rows] += x [m, k] S [n_rows, k]^T. */
-    void (*tile_dot)(const real *s, size_t stride, size_t n_rows, size_t k, const real *x, size_t x_stride,
-                     size_t m, real *y, size_t y_stride);
-    /* y [m, n] += x [m, k] S [k, n]. */
-    void (*tile_axpy)(const real *s, size_t stride, size_t k, size_t n, const real *x, size_t x_stride,
-                      size_t m, real *y, size_t y_stride);
+    void (*widen[KERNEL_TYPES])(const void *src, size_t n, real *dst);
+    /* y [m, n_rows] += x [m, k] S^T for n_rows stored rows [k] that lie `stride` bytes apart. The other
+     * strides count numbers. */
+    void (*dot[KERNEL_TYPES])(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,
+                              size_t x_stride, size_t m, real *y, size_t y_stride);
+    /* y [m, n] += x [m, k] S for k stored rows [n]. */
+    void (*axpy[KERNEL_TYPES])(const uint8_t *s, size_t stride, size_t k, size_t n, const real *x,
+                               size_t x_stride, size_t m, real *y, size_t y_stride);
 };
 
 extern const struct kernels kernels_portable;
@@ -37,8 +32,8 @@ extern const struct kernels kernels_portable;
 const struct kernels *kernels_avx2(void);
 /* The fastest table that this processor runs. */
 const struct kernels *kernels_best(void);
-/* KERNEL_DTYPES when the dtype has no inner loops. */
-enum kernel_dtype kernel_dtype_of(enum dtype dtype);
+/* KERNEL_TYPES when the dtype has no inner loops: rows.h converts it, then KERNEL_REAL serves. */
+enum kernel_type kernel_type_of(enum dtype dtype);
 
 static inline float float_of_bits(uint32_t bits)
 {

@@ -59,228 +59,230 @@ INLINE float sum8(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-/* Four sums at once: element i is the sum of v[i]. */
-INLINE __m128 sum8x4(const __m256 *v)
+INLINE void fetch_ahead(const uint8_t *from, size_t bytes)
 {
-    __m256 ab = _mm256_hadd_ps(v[0], v[1]), cd = _mm256_hadd_ps(v[2], v[3]), all = _mm256_hadd_ps(ab, cd);
-
-    return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+    _mm_prefetch((const char *)((uintptr_t)from + bytes), _MM_HINT_T0);
 }
 
-/* Stored rows stream from memory once: dot keeps four sums, so that additions do not wait for one another;
- * axpy takes four rows for one load and store of y. */
+/* How the loops use the 16 vector registers, and why.
+ *
+ * dot: R stored rows by M rows of x, a sum for each pair. A step costs R conversions and M loads for R M
+ * products, so a pass over at most ROWS_MAX rows of x reads and converts each stored row once, and memory is
+ * never idle while products are made. Long rows are cut so that the rows of x stay in the first-level cache.
+ *
+ * axpy: M rows of y by V vectors of columns, kept in registers for STEPS stored rows; the first pass over
+ * such a block fetches the next. With one or two rows of x, stored rows simply stream past. */
+enum { ROWS_MAX = 8, DEPTH_MAX = 768, STEPS = 32, AHEAD = 2048 };
 
-#define DTYPE_LOOPS(NAME, BYTES)                                                                             \
+#define TYPE_LOOPS(NAME, BYTES)                                                                              \
     AVX2 static void widen_##NAME(const void *src, size_t n, real *dst)                                      \
     {                                                                                                        \
         const uint8_t *p = src;                                                                              \
         size_t i = 0;                                                                                        \
-        for (; i + 16 <= n; i += 16) {                                                                       \
+        for (; i + 8 <= n; i += 8)                                                                           \
             _mm256_storeu_ps(dst + i, load_##NAME(p + i * (BYTES)));                                         \
-            _mm256_storeu_ps(dst + i + 8, load_##NAME(p + (i + 8) * (BYTES)));                               \
-        }                                                                                                    \
         for (; i < n; i++)                                                                                   \
             dst[i] = one_##NAME(p + i * (BYTES));                                                            \
     }                                                                                                        \
                                                                                                              \
-    INLINE float dot_row_##NAME(const uint8_t *s, size_t k, const real *x)                                   \
+    INLINE void dot_block_##NAME(size_t R, size_t M, const uint8_t *s, size_t stride, size_t k,              \
+                                 const real *x, size_t x_stride, real *y, size_t y_stride)                   \
     {                                                                                                        \
-        __m256 a[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};  \
-        size_t i = 0;                                                                                        \
-        float tail = 0;                                                                                      \
-        for (; i + 32 <= k; i += 32)                                                                         \
-            for (size_t j = 0; j < 4; j++)                                                                   \
-                a[j] = _mm256_fmadd_ps(load_##NAME(s + (i + 8 * j) * (BYTES)),                               \
-                                       _mm256_loadu_ps(x + i + 8 * j), a[j]);                                \
-        for (; i + 8 <= k; i += 8)                                                                           \
-            a[0] = _mm256_fmadd_ps(load_##NAME(s + i * (BYTES)), _mm256_loadu_ps(x + i), a[0]);              \
-        for (; i < k; i++)                                                                                   \
-            tail += one_##NAME(s + i * (BYTES)) * x[i];                                                      \
-        return sum8(_mm256_add_ps(_mm256_add_ps(a[0], a[1]), _mm256_add_ps(a[2], a[3]))) + tail;             \
+        __m256 sum[ROWS_MAX * 2], row[4];                                                                    \
+        size_t whole = k - k % 8;                                                                            \
+        UNROLL for (size_t j = 0; j < R * M; j++) sum[j] = _mm256_setzero_ps();                              \
+        for (size_t i = 0; i < whole; i += 8) {                                                              \
+            UNROLL for (size_t r = 0; r < R; r++) row[r] = load_##NAME(s + r * stride + i * (BYTES));        \
+            UNROLL for (size_t j = 0; j < M; j++)                                                            \
+            {                                                                                                \
+                __m256 b = _mm256_loadu_ps(x + j * x_stride + i);                                            \
+                UNROLL for (size_t r = 0; r < R; r++) sum[j * R + r] =                                       \
+                    _mm256_fmadd_ps(row[r], b, sum[j * R + r]);                                              \
+            }                                                                                                \
+        }                                                                                                    \
+        UNROLL for (size_t j = 0; j < M; j++) UNROLL for (size_t r = 0; r < R; r++)                          \
+        {                                                                                                    \
+            float total = sum8(sum[j * R + r]);                                                              \
+            for (size_t i = whole; i < k; i++)                                                               \
+                total += one_##NAME(s + r * stride + i * (BYTES)) * x[j * x_stride + i];                     \
+            y[j * y_stride + r] += total;                                                                    \
+        }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
-    AVX2 static void dot_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,     \
-                                real *y)                                                                     \
+    /* One row of x: stored rows in the order of memory, four sums each. */                                  \
+    AVX2 static void dot_1_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,   \
+                                  size_t x_stride, real *y, size_t y_stride)                                 \
     {                                                                                                        \
-        for (size_t r = 0; r < n_rows; r++)                                                                  \
-            y[r] += dot_row_##NAME(s + r * stride, k, x);                                                    \
+        (void)x_stride;                                                                                      \
+        (void)y_stride;                                                                                      \
+        for (size_t r = 0; r < n_rows; r++, s += stride) {                                                   \
+            __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),                  \
+                             _mm256_setzero_ps()};                                                           \
+            size_t i = 0;                                                                                    \
+            float total;                                                                                     \
+            for (; i + 32 <= k; i += 32) {                                                                   \
+                for (size_t at = 0; at < 32 * (BYTES); at += 64)                                             \
+                    fetch_ahead(s + i * (BYTES) + at, AHEAD);                                                \
+                UNROLL for (size_t j = 0; j < 4; j++) sum[j] = _mm256_fmadd_ps(                              \
+                    load_##NAME(s + (i + 8 * j) * (BYTES)), _mm256_loadu_ps(x + i + 8 * j), sum[j]);         \
+            }                                                                                                \
+            for (; i + 8 <= k; i += 8)                                                                       \
+                sum[0] = _mm256_fmadd_ps(load_##NAME(s + i * (BYTES)), _mm256_loadu_ps(x + i), sum[0]);      \
+            total = sum8(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));       \
+            for (; i < k; i++)                                                                               \
+                total += one_##NAME(s + i * (BYTES)) * x[i];                                                 \
+            y[r] += total;                                                                                   \
+        }                                                                                                    \
     }                                                                                                        \
+                                                                                                             \
+    DOT_PASS(NAME, 2, 4)                                                                                     \
+    DOT_PASS(NAME, 3, 4)                                                                                     \
+    DOT_PASS(NAME, 4, 3)                                                                                     \
+    DOT_PASS(NAME, 5, 2)                                                                                     \
+    DOT_PASS(NAME, 6, 2)                                                                                     \
+    DOT_PASS(NAME, 7, 1)                                                                                     \
+    DOT_PASS(NAME, 8, 1)                                                                                     \
+                                                                                                             \
+    static void dot_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,          \
+                           size_t x_stride, size_t m, real *y, size_t y_stride)                              \
+    {                                                                                                        \
+        static void (*const passes[ROWS_MAX])(const uint8_t *, size_t, size_t, size_t, const real *, size_t, \
+                                              real *, size_t) = {dot_1_##NAME, dot_2_##NAME, dot_3_##NAME,   \
+                                                                 dot_4_##NAME, dot_5_##NAME, dot_6_##NAME,   \
+                                                                 dot_7_##NAME, dot_8_##NAME};                \
+        size_t n_pieces = m <= 2 ? 1 : (k + DEPTH_MAX - 1) / DEPTH_MAX,                                      \
+               piece = n_pieces ? (k / n_pieces + 7) & ~7 : 0;                                               \
+        for (size_t row = 0, n; row < m; row += n) {                                                         \
+            size_t n_passes = (m - row + ROWS_MAX - 1) / ROWS_MAX;                                           \
+            n = (m - row + n_passes - 1) / n_passes;                                                         \
+            for (size_t at = 0; at < k; at += piece)                                                         \
+                passes[n - 1](s + at * (BYTES), stride, n_rows, k - at < piece ? k - at : piece,             \
+                              x + row * x_stride + at, x_stride, y + row * y_stride, y_stride);              \
+        }                                                                                                    \
+    }                                                                                                        \
+                                                                                                             \
+    /* One or two rows of x against stored rows in the order of memory. */                                   \
+    INLINE void stream_##NAME(size_t M, const uint8_t *s, size_t stride, size_t k, size_t n, const real *x,  \
+                              size_t x_stride, real *y, size_t y_stride)                                     \
+    {                                                                                                        \
+        for (size_t i = 0; i < k; i++, s += stride) {                                                        \
+            __m256 a[2];                                                                                     \
+            size_t c = 0;                                                                                    \
+            UNROLL for (size_t j = 0; j < M; j++) a[j] = _mm256_set1_ps(x[j * x_stride + i]);                \
+            for (; c + 8 <= n; c += 8) {                                                                     \
+                __m256 row = load_##NAME(s + c * (BYTES));                                                   \
+                if (c % (64 / (BYTES)) == 0)                                                                 \
+                    fetch_ahead(s + c * (BYTES), 4 * stride);                                                \
+                UNROLL for (size_t j = 0; j < M; j++)                                                        \
+                {                                                                                            \
+                    real *to = y + j * y_stride + c;                                                         \
+                    _mm256_storeu_ps(to, _mm256_fmadd_ps(a[j], row, _mm256_loadu_ps(to)));                   \
+                }                                                                                            \
+            }                                                                                                \
+            for (; c < n; c++)                                                                               \
+                for (size_t j = 0; j < M; j++)                                                               \
+                    y[j * y_stride + c] += x[j * x_stride + i] * one_##NAME(s + c * (BYTES));                \
+        }                                                                                                    \
+    }                                                                                                        \
+                                                                                                             \
+    INLINE void axpy_block_##NAME(size_t M, size_t V, bool fetch, const uint8_t *s, size_t stride, size_t k, \
+                                  const real *x, size_t x_stride, real *y, size_t y_stride)                  \
+    {                                                                                                        \
+        __m256 sum[4 * 3], row[3];                                                                           \
+        UNROLL for (size_t j = 0; j < M; j++) UNROLL for (size_t v = 0; v < V; v++) sum[j * V + v] =         \
+            _mm256_loadu_ps(y + j * y_stride + 8 * v);                                                       \
+        for (size_t i = 0; i < k; i++, s += stride) {                                                        \
+            if (fetch)                                                                                       \
+                fetch_ahead(s, STEPS *stride);                                                               \
+            UNROLL for (size_t v = 0; v < V; v++) row[v] = load_##NAME(s + 8 * v * (BYTES));                 \
+            UNROLL for (size_t j = 0; j < M; j++)                                                            \
+            {                                                                                                \
+                __m256 a = _mm256_broadcast_ss(x + j * x_stride + i);                                        \
+                UNROLL for (size_t v = 0; v < V; v++) sum[j * V + v] =                                       \
+                    _mm256_fmadd_ps(a, row[v], sum[j * V + v]);                                              \
+            }                                                                                                \
+        }                                                                                                    \
+        UNROLL for (size_t j = 0; j < M; j++) UNROLL for (size_t v = 0; v < V; v++)                          \
+            _mm256_storeu_ps(y + j * y_stride + 8 * v, sum[j * V + v]);                                      \
+    }                                                                                                        \
+                                                                                                             \
+    AXPY_PASS(NAME, BYTES, 1)                                                                                \
+    AXPY_PASS(NAME, BYTES, 2)                                                                                \
+    AXPY_PASS(NAME, BYTES, 3)                                                                                \
+    AXPY_PASS(NAME, BYTES, 4)                                                                                \
                                                                                                              \
     AVX2 static void axpy_##NAME(const uint8_t *s, size_t stride, size_t k, size_t n, const real *x,         \
-                                 real *y)                                                                    \
+                                 size_t x_stride, size_t m, real *y, size_t y_stride)                        \
     {                                                                                                        \
-        size_t i = 0;                                                                                        \
-        for (; i + 4 <= k; i += 4, s += 4 * stride) {                                                        \
-            const uint8_t *s1 = s + stride, *s2 = s1 + stride, *s3 = s2 + stride;                            \
-            __m256 x0 = _mm256_set1_ps(x[i]), x1 = _mm256_set1_ps(x[i + 1]);                                 \
-            __m256 x2 = _mm256_set1_ps(x[i + 2]), x3 = _mm256_set1_ps(x[i + 3]);                             \
-            size_t j = 0;                                                                                    \
-            for (; j + 8 <= n; j += 8) {                                                                     \
-                __m256 sum = _mm256_loadu_ps(y + j);                                                         \
-                sum = _mm256_fmadd_ps(x0, load_##NAME(s + j * (BYTES)), sum);                                \
-                sum = _mm256_fmadd_ps(x1, load_##NAME(s1 + j * (BYTES)), sum);                               \
-                sum = _mm256_fmadd_ps(x2, load_##NAME(s2 + j * (BYTES)), sum);                               \
-                sum = _mm256_fmadd_ps(x3, load_##NAME(s3 + j * (BYTES)), sum);                               \
-                _mm256_storeu_ps(y + j, sum);                                                                \
+        static void (*const passes[4])(bool, const uint8_t *, size_t, size_t, size_t, const real *, size_t,  \
+                                       real *, size_t) = {axpy_1_##NAME, axpy_2_##NAME, axpy_3_##NAME,       \
+                                                          axpy_4_##NAME};                                    \
+        if (m == 1)                                                                                          \
+            stream_##NAME(1, s, stride, k, n, x, x_stride, y, y_stride);                                     \
+        if (m == 2)                                                                                          \
+            stream_##NAME(2, s, stride, k, n, x, x_stride, y, y_stride);                                     \
+        for (size_t at = 0; at < k && m > 2; at += STEPS) {                                                  \
+            size_t steps = k - at < STEPS ? k - at : STEPS;                                                  \
+            for (size_t row = 0, n_rows; row < m; row += n_rows) {                                           \
+                size_t n_passes = (m - row + 3) / 4;                                                         \
+                n_rows = (m - row + n_passes - 1) / n_passes;                                                \
+                passes[n_rows - 1](row == 0, s + at * stride, stride, steps, n, x + row * x_stride + at,     \
+                                   x_stride, y + row * y_stride, y_stride);                                  \
             }                                                                                                \
-            for (; j < n; j++)                                                                               \
-                y[j] += x[i] * one_##NAME(s + j * (BYTES)) + x[i + 1] * one_##NAME(s1 + j * (BYTES)) +       \
-                        x[i + 2] * one_##NAME(s2 + j * (BYTES)) + x[i + 3] * one_##NAME(s3 + j * (BYTES));   \
         }                                                                                                    \
-        for (; i < k; i++, s += stride)                                                                      \
-            for (size_t j = 0; j < n; j++)                                                                   \
-                y[j] += x[i] * one_##NAME(s + j * (BYTES));                                                  \
     }
 
-DTYPE_LOOPS(f32, 4)
-DTYPE_LOOPS(bf16, 2)
-DTYPE_LOOPS(f16, 2)
-
-/* R stored rows by M rows of x in registers. */
-INLINE void dot_block(size_t R, size_t M, const real *s, size_t stride, size_t k, const real *x,
-                      size_t x_stride, real *y, size_t y_stride)
-{
-    __m256 sum[3 * 4];
-    float tail[3 * 4] = {0};
-    size_t i = 0;
-
-#pragma GCC unroll 12
-    for (size_t j = 0; j < R * M; j++)
-        sum[j] = _mm256_setzero_ps();
-    for (; i + 8 <= k; i += 8) {
-        __m256 row[3];
-#pragma GCC unroll 3
-        for (size_t r = 0; r < R; r++)
-            row[r] = _mm256_loadu_ps(s + r * stride + i);
-#pragma GCC unroll 4
-        for (size_t j = 0; j < M; j++) {
-            __m256 b = _mm256_loadu_ps(x + j * x_stride + i);
-#pragma GCC unroll 3
-            for (size_t r = 0; r < R; r++)
-                sum[j * R + r] = _mm256_fmadd_ps(row[r], b, sum[j * R + r]);
-        }
-    }
-    for (; i < k; i++)
-        for (size_t j = 0; j < M; j++)
-            for (size_t r = 0; r < R; r++)
-                tail[j * R + r] += s[r * stride + i] * x[j * x_stride + i];
-#pragma GCC unroll 4
-    for (size_t j = 0; j < M; j++)
-#pragma GCC unroll 3
-        for (size_t r = 0; r < R; r++)
-            y[j * y_stride + r] += sum8(sum[j * R + r]) + tail[j * R + r];
-}
-
-#define DOT_BLOCK(R, M)                                                                                      \
-    AVX2 static void dot_block_##R##x##M(const real *s, size_t stride, size_t k, const real *x,              \
-                                         size_t x_stride, real *y, size_t y_stride)                          \
+/* All stored rows of a task against M rows of x, R at a time. */
+#define DOT_PASS(NAME, M, R)                                                                                 \
+    AVX2 static void dot_##M##_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k,              \
+                                      const real *x, size_t x_stride, real *y, size_t y_stride)              \
     {                                                                                                        \
-        dot_block(R, M, s, stride, k, x, x_stride, y, y_stride);                                             \
+        size_t r = 0;                                                                                        \
+        for (; r + (R) <= n_rows; r += (R))                                                                  \
+            dot_block_##NAME(R, M, s + r * stride, stride, k, x, x_stride, y + r, y_stride);                 \
+        for (; r < n_rows; r++)                                                                              \
+            dot_block_##NAME(1, M, s + r * stride, stride, k, x, x_stride, y + r, y_stride);                 \
     }
-DOT_BLOCK(1, 1)
-DOT_BLOCK(1, 2)
-DOT_BLOCK(1, 3)
-DOT_BLOCK(1, 4)
-DOT_BLOCK(2, 1)
-DOT_BLOCK(2, 2)
-DOT_BLOCK(2, 3)
-DOT_BLOCK(2, 4)
-DOT_BLOCK(3, 1)
-DOT_BLOCK(3, 2)
-DOT_BLOCK(3, 3)
-DOT_BLOCK(3, 4)
 
-static void tile_dot(const real *s, size_t stride, size_t n_rows, size_t k, const real *x, size_t x_stride,
-                     size_t m, real *y, size_t y_stride)
-{
-    static void (*const blocks[3][4])(const real *, size_t, size_t, const real *, size_t, real *, size_t) = {
-        {dot_block_1x1, dot_block_1x2, dot_block_1x3, dot_block_1x4},
-        {dot_block_2x1, dot_block_2x2, dot_block_2x3, dot_block_2x4},
-        {dot_block_3x1, dot_block_3x2, dot_block_3x3, dot_block_3x4},
-    };
-
-    for (size_t row = 0, n; row < m; row += n) {
-        n = m - row < 4 ? m - row : m - row == 5 ? 3 : 4; /* 5 = 3 + 2 keeps the units busier than 4 + 1 */
-        for (size_t r = 0, n_s; r < n_rows; r += n_s) {
-            n_s = n_rows - r < 3 ? n_rows - r : 3;
-            blocks[n_s - 1][n - 1](s + r * stride, stride, k, x + row * x_stride, x_stride,
-                                   y + row * y_stride + r, y_stride);
-        }
-    }
-}
-
-/* M rows of y by V vectors of 8 columns in registers. */
-INLINE void axpy_block(size_t M, size_t V, const real *s, size_t stride, size_t k, const real *x,
-                       size_t x_stride, real *y, size_t y_stride)
-{
-    __m256 sum[4 * 3];
-
-#pragma GCC unroll 4
-    for (size_t j = 0; j < M; j++)
-#pragma GCC unroll 3
-        for (size_t v = 0; v < V; v++)
-            sum[j * V + v] = _mm256_loadu_ps(y + j * y_stride + 8 * v);
-    for (size_t i = 0; i < k; i++) {
-        __m256 row[3];
-#pragma GCC unroll 3
-        for (size_t v = 0; v < V; v++)
-            row[v] = _mm256_loadu_ps(s + i * stride + 8 * v);
-#pragma GCC unroll 4
-        for (size_t j = 0; j < M; j++) {
-            __m256 a = _mm256_broadcast_ss(x + j * x_stride + i);
-#pragma GCC unroll 3
-            for (size_t v = 0; v < V; v++)
-                sum[j * V + v] = _mm256_fmadd_ps(a, row[v], sum[j * V + v]);
-        }
-    }
-#pragma GCC unroll 4
-    for (size_t j = 0; j < M; j++)
-#pragma GCC unroll 3
-        for (size_t v = 0; v < V; v++)
-            _mm256_storeu_ps(y + j * y_stride + 8 * v, sum[j * V + v]);
-}
-
-#define AXPY_ROWS(M)                                                                                         \
-    AVX2 static void axpy_rows_##M(const real *s, size_t stride, size_t k, size_t n, const real *x,          \
-                                   size_t x_stride, real *y, size_t y_stride)                                \
+/* All columns of a task for M rows of y. */
+#define AXPY_PASS(NAME, BYTES, M)                                                                            \
+    AVX2 static void axpy_##M##_##NAME(bool fetch, const uint8_t *s, size_t stride, size_t k, size_t n,      \
+                                       const real *x, size_t x_stride, real *y, size_t y_stride)             \
     {                                                                                                        \
         size_t c = 0;                                                                                        \
+        if (fetch)                                                                                           \
+            for (; c + 24 <= n; c += 24)                                                                     \
+                axpy_block_##NAME(M, 3, true, s + c * (BYTES), stride, k, x, x_stride, y + c, y_stride);     \
         for (; c + 24 <= n; c += 24)                                                                         \
-            axpy_block(M, 3, s + c, stride, k, x, x_stride, y + c, y_stride);                                \
-        for (; c + 8 <= n; c += 8)                                                                           \
-            axpy_block(M, 1, s + c, stride, k, x, x_stride, y + c, y_stride);                                \
+            axpy_block_##NAME(M, 3, false, s + c * (BYTES), stride, k, x, x_stride, y + c, y_stride);        \
+        if (c + 16 <= n) {                                                                                   \
+            axpy_block_##NAME(M, 2, true, s + c * (BYTES), stride, k, x, x_stride, y + c, y_stride);         \
+            c += 16;                                                                                         \
+        }                                                                                                    \
+        if (c + 8 <= n) {                                                                                    \
+            axpy_block_##NAME(M, 1, true, s + c * (BYTES), stride, k, x, x_stride, y + c, y_stride);         \
+            c += 8;                                                                                          \
+        }                                                                                                    \
         for (; c < n; c++)                                                                                   \
             for (size_t j = 0; j < M; j++) {                                                                 \
                 float sum = y[j * y_stride + c];                                                             \
                 for (size_t i = 0; i < k; i++)                                                               \
-                    sum += x[j * x_stride + i] * s[i * stride + c];                                          \
+                    sum += x[j * x_stride + i] * one_##NAME(s + i * stride + c * (BYTES));                   \
                 y[j * y_stride + c] = sum;                                                                   \
             }                                                                                                \
     }
-AXPY_ROWS(1)
-AXPY_ROWS(2)
-AXPY_ROWS(3)
-AXPY_ROWS(4)
 
-static void tile_axpy(const real *s, size_t stride, size_t k, size_t n, const real *x, size_t x_stride,
-                      size_t m, real *y, size_t y_stride)
-{
-    static void (*const rows[4])(const real *, size_t, size_t, size_t, const real *, size_t, real *,
-                                 size_t) = {axpy_rows_1, axpy_rows_2, axpy_rows_3, axpy_rows_4};
+#define UNROLL _Pragma("GCC unroll 16")
 
-    for (size_t row = 0, n_rows; row < m; row += n_rows) {
-        n_rows = m - row < 4 ? m - row : m - row == 5 ? 3 : 4;
-        rows[n_rows - 1](s, stride, k, n, x + row * x_stride, x_stride, y + row * y_stride, y_stride);
-    }
-}
+TYPE_LOOPS(f32, 4)
+TYPE_LOOPS(bf16, 2)
+TYPE_LOOPS(f16, 2)
 
 static const struct kernels avx2 = {
     .name = "avx2",
-    .widen = {[KERNEL_F32] = widen_f32, [KERNEL_BF16] = widen_bf16, [KERNEL_F16] = widen_f16},
-    .dot = {[KERNEL_F32] = dot_f32, [KERNEL_BF16] = dot_bf16, [KERNEL_F16] = dot_f16},
-    .axpy = {[KERNEL_F32] = axpy_f32, [KERNEL_BF16] = axpy_bf16, [KERNEL_F16] = axpy_f16},
-    .tile_dot = tile_dot,
-    .tile_axpy = tile_axpy,
+    .widen = {widen_f32, widen_bf16, widen_f16, widen_f32},
+    .dot = {dot_f32, dot_bf16, dot_f16, dot_f32},
+    .axpy = {axpy_f32, axpy_bf16, axpy_f16, axpy_f32},
 };
 
 const struct kernels *kernels_avx2(void)

@@ -20,16 +20,13 @@
  * with sums of their own, which are added up in order. */
 
 enum {
-    SMALL_ROWS = 16, /* at most so many rows of x go to our own kernels */
-    DIRECT_ROWS = 2, /* at most so many do without converted panels */
-    GEMM_COLUMNS = 256,
-    GEMM_DEPTH = 512,  /* a converted panel for sgemm: 512 KiB, what a second-level cache holds */
-    TILE_ROWS = 12,    /* stored rows that are converted together for the small kernels, by rows */
-    TILE_DEPTH = 1024, /* and the longest piece of them */
-    STRIP_COLUMNS = 256,
-    STRIP_DEPTH = 32, /* the same by columns */
-    PARTS_MAX = 16,
-    PART_DEPTH = 512,       /* parts along k */
+    SMALL_ROWS = 64,    /* at most so many rows of x go to our own kernels */
+    GEMM_COLUMNS = 256, /* a converted panel for sgemm: 512 KiB, what a second-level cache holds */
+    GEMM_DEPTH = 512,
+    SMALL_PANEL = 16384, /* numbers in a converted panel for our own kernels */
+    STRIP_COLUMNS = 512, /* most columns of a task of a small product by columns that is not cut into parts */
+    PARTS_MAX = 16,      /* parts along k */
+    PART_DEPTH = 512,
     TASK_BYTES = 256 << 10, /* stored bytes worth a task of its own */
     TASKS_WANTED = 8        /* so that threads of any usual number share evenly */
 };
@@ -39,9 +36,9 @@ struct product {
     const struct kernels *kernels;
     const uint8_t *s; /* first stored element */
     enum dtype dtype;
-    enum kernel_dtype kernel; /* KERNEL_DTYPES: converted always */
-    size_t element, stride;   /* bytes of an element; elements from row to row */
-    const double *delta;      /* dense change at the same place, or NULL */
+    enum kernel_type kernel; /* KERNEL_TYPES: converted first */
+    size_t element, stride;  /* bytes of an element; elements from row to row */
+    const double *delta;     /* dense change at the same place, or NULL */
     bool by_rows;
     size_t m, n, k;
     const real *x, *bias;
@@ -94,7 +91,7 @@ static const real *panel(const struct product *p, size_t row, size_t n_rows, siz
     for (size_t r = 0; r < n_rows; r++) {
         const uint8_t *from = first + r * p->stride * p->element;
 
-        if (p->kernel != KERNEL_DTYPES)
+        if (p->kernel != KERNEL_TYPES)
             p->kernels->widen[p->kernel](from, width, scratch + r * width);
         else
             rows_to_real(p->dtype, from, width, scratch + r * width);
@@ -141,29 +138,33 @@ static void gemm_task(void *user, size_t task, unsigned worker)
     }
 }
 
+/* Whether the kernels can read stored elements; else they get converted panels. */
+static bool reads_stored(const struct product *p)
+{
+    return p->kernel != KERNEL_TYPES && !p->delta;
+}
+
 static void dot_task(void *user, size_t task, unsigned worker)
 {
     const struct product *p = user;
     size_t first = task * p->columns, end = first + min_size(p->columns, p->n - first), stride;
+    size_t depth_most = min_size(p->k, SMALL_PANEL), rows_most = depth_most ? SMALL_PANEL / depth_most : 1;
     real *scratch = pool_scratch(p->pool, worker);
 
     begin_columns(p, first, end - first);
-    if (p->m <= DIRECT_ROWS && p->kernel != KERNEL_DTYPES && !p->delta) {
-        for (size_t row = 0; row < p->m; row++)
-            p->kernels->dot[p->kernel](p->s + first * p->stride * p->element, p->stride * p->element,
-                                       end - first, p->k, p->x + row * p->k, p->y + row * p->n + first);
+    if (reads_stored(p)) {
+        p->kernels->dot[p->kernel](p->s + first * p->stride * p->element, p->stride * p->element, end - first,
+                                   p->k, p->x, p->k, p->m, p->y + first, p->n);
         return;
     }
-    for (size_t row = first; row < end; row += TILE_ROWS) {
-        size_t n_rows = min_size(TILE_ROWS, end - row);
-
-        for (size_t at = 0; at < p->k; at += p->depth) {
-            size_t depth = min_size(p->depth, p->k - at);
+    for (size_t row = first; row < end; row += rows_most)
+        for (size_t at = 0; at < p->k; at += depth_most) {
+            size_t n_rows = min_size(rows_most, end - row), depth = min_size(depth_most, p->k - at);
             const real *s = panel(p, row, n_rows, at, depth, scratch, &stride);
 
-            p->kernels->tile_dot(s, stride, n_rows, depth, p->x + at, p->k, p->m, p->y + row, p->n);
+            p->kernels->dot[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n_rows, depth, p->x + at,
+                                         p->k, p->m, p->y + row, p->n);
         }
-    }
 }
 
 /* Task = part * blocks of columns + block. */
@@ -174,8 +175,8 @@ static void axpy_task(void *user, size_t task, unsigned worker)
            column = task % n_blocks * p->columns;
     size_t width = min_size(p->columns, p->n - column), at = part * p->depth,
            end = min_size(at + p->depth, p->k);
+    size_t width_most = min_size(width, SMALL_PANEL), depth_most = SMALL_PANEL / width_most, stride;
     real *scratch = pool_scratch(p->pool, worker), *y = p->y + column;
-    size_t stride;
 
     if (p->n_parts > 1) {
         y = p->parts + part * p->m * p->n + column;
@@ -184,22 +185,19 @@ static void axpy_task(void *user, size_t task, unsigned worker)
     } else {
         begin_columns(p, column, width);
     }
-    if (p->m <= DIRECT_ROWS && p->kernel != KERNEL_DTYPES && !p->delta) {
-        for (size_t row = 0; row < p->m; row++)
-            p->kernels->axpy[p->kernel](p->s + (at * p->stride + column) * p->element, p->stride * p->element,
-                                        end - at, width, p->x + row * p->k + at, y + row * p->n);
+    if (reads_stored(p)) {
+        p->kernels->axpy[p->kernel](p->s + (at * p->stride + column) * p->element, p->stride * p->element,
+                                    end - at, width, p->x + at, p->k, p->m, y, p->n);
         return;
     }
-    for (; at < end; at += STRIP_DEPTH) {
-        size_t depth = min_size(STRIP_DEPTH, end - at);
-
-        for (size_t c = 0; c < width; c += STRIP_COLUMNS) {
-            size_t strip = min_size(STRIP_COLUMNS, width - c);
+    for (; at < end; at += depth_most)
+        for (size_t c = 0; c < width; c += width_most) {
+            size_t depth = min_size(depth_most, end - at), strip = min_size(width_most, width - c);
             const real *s = panel(p, at, depth, column + c, strip, scratch, &stride);
 
-            p->kernels->tile_axpy(s, stride, depth, strip, p->x + at, p->k, p->m, y + c, p->n);
+            p->kernels->axpy[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, depth, strip, p->x + at,
+                                          p->k, p->m, y + c, p->n);
         }
-    }
 }
 
 /* One row of y: what it starts from, then all parts in order. */
@@ -231,20 +229,17 @@ static size_t task_columns(const struct product *p, size_t most, size_t unit)
 
 static void run_small_by_rows(struct product *p)
 {
-    size_t pieces = ceil_div(p->k, TILE_DEPTH);
-
-    p->depth = pieces ? ceil_div(p->k, pieces) : 1;
-    p->columns = task_columns(p, ceil_div(TASK_BYTES, p->k * p->element + 1), TILE_ROWS);
+    p->columns = task_columns(p, ceil_div(TASK_BYTES, p->k * p->element + 1), 4);
     pool_run(p->pool, ceil_div(p->n, p->columns), dot_task, p);
 }
 
 /* With parts allowed, false when there is no memory for their sums. */
 static bool run_small_by_columns(struct product *p, bool parts_allowed)
 {
-    p->columns = task_columns(p, 2 * STRIP_COLUMNS, 64);
+    p->columns = task_columns(p, STRIP_COLUMNS, 64);
     p->depth = p->k;
     p->n_parts = 1;
-    if (parts_allowed && p->k >= 2 * PART_DEPTH) {
+    if (parts_allowed && p->k >= 2 * PART_DEPTH && p->n <= TASKS_WANTED * STRIP_COLUMNS) {
         p->n_parts = min_size(PARTS_MAX, p->k / PART_DEPTH);
         p->depth = ceil_div(p->k, p->n_parts);
         p->n_parts = ceil_div(p->k, p->depth);
@@ -304,7 +299,7 @@ static struct product product_of(const struct context *context, const struct wei
         .kernels = kernels_best(),
         .s = weight_bytes(w, entry) + first * element_bytes(w),
         .dtype = w->tensor->dtype,
-        .kernel = kernel_dtype_of(w->tensor->dtype),
+        .kernel = kernel_type_of(w->tensor->dtype),
         .element = element_bytes(w),
         .stride = stride,
         .delta = entry && entry->delta ? entry->delta + first : NULL,

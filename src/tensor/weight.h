@@ -1,7 +1,7 @@
 /* A weight: how an architecture sees a tensor. A matrix [out, in] that is a slice of a stored tensor (fused QKV), maybe
  * transposed (GPT-2's Conv1D stores [in, out]), seen through an overlay. Bytes are used from the map in their stored
  * dtype; blocks of rows are converted into a worker's scratch and go to single-threaded sgemm calls on fixed blocks
- * from our own pool (findings.md 1), so results do not depend on the number of threads. For few rows of x (m <= 16) our own
+ * from our own pool (findings.md 1), so results do not depend on the number of threads. For few rows of x (m <= 64) our own
  * dot products over the stored dtype run instead (kernels.h). */
 #ifndef LANCET_WEIGHT_H
 #define LANCET_WEIGHT_H

@@ -17,7 +17,7 @@ static const struct shape shapes[] = {
     {1, 1, 0, 1},         {5, 3, 0, 5},      {70, 37, 11, 41},
     {300, 129, 100, 200}, {33, 2050, 0, 33}, {1030, 65, 6, 1024},
 };
-enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_M = 40 };
+enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_M = 66 };
 
 static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_F64, DTYPE_I8};
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
@@ -197,7 +197,7 @@ static void setup_context(struct context *context, unsigned n_threads)
 
 START_TEST(products_are_those_of_a_plain_loop)
 {
-    static const size_t few[] = {1, 2, 3, 5, 16, 33, 40};
+    static const size_t few[] = {1, 2, 3, 5, 16, 40, 65};
     struct context context;
     char what[100];
 
@@ -234,7 +234,7 @@ END_TEST
 START_TEST(threads_do_not_change_bits)
 {
     static const struct shape wide = {700, 1100, 50, 600};
-    static const size_t few[] = {1, 2, 7, 16, 40};
+    static const size_t few[] = {1, 2, 7, 40, 66};
     struct error err = {0};
     struct context one, many;
     struct fixture f;
