@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "exponential.h"
+
 /* ---- norms ----
  *
  * LayerNorm, x^ = (x - mean) / s, s = sqrt(var + eps), y = x^ w + b, g = dy w:
@@ -85,11 +87,45 @@ void ops_rms_norm_backward(const real *x, const real *w, double offset, double e
     }
 }
 
-/* ---- activations ---- */
+/* ---- activations ----
+ *
+ * SiLU, quick GELU and tanh GELU are all x s(g), s the logistic function: g = x, 1.702 x, and 2 u with
+ * u = sqrt(2 / pi) (x + 0.044715 x^3), since (1 + tanh u) / 2 = s(2 u). Derivative: s + x s (1 - s) g'. */
 
-static real sigmoid(real x)
+enum { PIECE = 256 };
+
+static const double tanh_scale = 0.79788456080286535588, tanh_cubic = 0.044715;
+
+static bool is_gated(enum activation kind)
 {
-    return 1 / (1 + real_exp(-x));
+    return kind == ACTIVATION_SILU || kind == ACTIVATION_QUICK_GELU || kind == ACTIVATION_GELU_TANH;
+}
+
+/* t = exp(-g(x)) */
+static void gate_exponential(enum activation kind, const real *x, size_t n, real *t)
+{
+    if (kind != ACTIVATION_GELU_TANH) {
+        exponential(x, n, kind == ACTIVATION_SILU ? -1 : (real)-1.702, 0, t);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        t[i] = x[i] + (real)tanh_cubic * x[i] * x[i] * x[i];
+    exponential(t, n, (real)(-2 * tanh_scale), 0, t);
+}
+
+static void gate_slope(enum activation kind, const real *x, const real *dy, size_t n, real *t, real *dx)
+{
+    real linear = kind == ACTIVATION_SILU         ? 1
+                  : kind == ACTIVATION_QUICK_GELU ? (real)1.702
+                                                  : (real)(2 * tanh_scale);
+    real cubic = kind == ACTIVATION_GELU_TANH ? (real)(6 * tanh_scale * tanh_cubic) : 0;
+
+    gate_exponential(kind, x, n, t);
+    for (size_t i = 0; i < n; i++) {
+        real s = 1 / (1 + t[i]), rest = t[i] < 1 ? t[i] * s : 1 - s; /* 1 - s without cancellation */
+
+        dx[i] = dy[i] * (s + x[i] * s * rest * (linear + cubic * x[i] * x[i]));
+    }
 }
 
 static real gelu(real x)
@@ -104,65 +140,30 @@ static real gelu_slope(real x)
     return (real)0.5 * (1 + real_erf(x * (real)0.70710678118654752440)) + x * density;
 }
 
-static const double tanh_scale = 0.79788456080286535588, tanh_cubic = 0.044715;
-
-static real gelu_tanh(real x)
+void ops_activation(enum activation kind, const real *x, size_t n, real *y)
 {
-    return (real)0.5 * x * (1 + real_tanh((real)tanh_scale * (x + (real)tanh_cubic * x * x * x)));
+    real t[PIECE];
+
+    for (size_t at = 0; is_gated(kind) && at < n; at += PIECE) {
+        size_t end = n - at < PIECE ? n - at : PIECE;
+
+        gate_exponential(kind, x + at, end, t);
+        for (size_t i = 0; i < end; i++)
+            y[at + i] = x[at + i] / (1 + t[i]);
+    }
+    for (size_t i = 0; !is_gated(kind) && i < n; i++)
+        y[i] = kind == ACTIVATION_GELU ? gelu(x[i]) : x[i] > 0 ? x[i] : 0;
 }
 
-static real gelu_tanh_slope(real x)
+void ops_activation_backward(enum activation kind, const real *x, const real *dy, size_t n, real *dx)
 {
-    real t = real_tanh((real)tanh_scale * (x + (real)tanh_cubic * x * x * x));
-    real inner = (real)tanh_scale * (1 + 3 * (real)tanh_cubic * x * x);
+    real t[PIECE];
 
-    return (real)0.5 * (1 + t) + (real)0.5 * x * (1 - t * t) * inner;
+    for (size_t at = 0; is_gated(kind) && at < n; at += PIECE)
+        gate_slope(kind, x + at, dy + at, n - at < PIECE ? n - at : PIECE, t, dx + at);
+    for (size_t i = 0; !is_gated(kind) && i < n; i++)
+        dx[i] = dy[i] * (kind == ACTIVATION_GELU ? gelu_slope(x[i]) : x[i] > 0);
 }
-
-static real silu(real x)
-{
-    return x * sigmoid(x);
-}
-
-static real silu_slope(real x)
-{
-    real s = sigmoid(x);
-
-    return s * (1 + x * (1 - s));
-}
-
-static real relu(real x)
-{
-    return x > 0 ? x : 0;
-}
-
-static real relu_slope(real x)
-{
-    return x > 0 ? 1 : 0;
-}
-
-static real quick_gelu(real x)
-{
-    return x * sigmoid((real)1.702 * x);
-}
-
-static real quick_gelu_slope(real x)
-{
-    real s = sigmoid((real)1.702 * x);
-
-    return s * (1 + (real)1.702 * x * (1 - s));
-}
-
-static const struct {
-    real (*value)(real x);
-    real (*slope)(real x);
-} activations[ACTIVATION_COUNT] = {
-    [ACTIVATION_GELU] = {gelu, gelu_slope},
-    [ACTIVATION_GELU_TANH] = {gelu_tanh, gelu_tanh_slope},
-    [ACTIVATION_SILU] = {silu, silu_slope},
-    [ACTIVATION_RELU] = {relu, relu_slope},
-    [ACTIVATION_QUICK_GELU] = {quick_gelu, quick_gelu_slope},
-};
 
 bool activation_parse(const char *name, enum activation *out)
 {
@@ -188,45 +189,55 @@ bool activation_parse(const char *name, enum activation *out)
     return false;
 }
 
-void ops_activation(enum activation kind, const real *x, size_t n, real *y)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = activations[kind].value(x[i]);
-}
-
-void ops_activation_backward(enum activation kind, const real *x, const real *dy, size_t n, real *dx)
-{
-    for (size_t i = 0; i < n; i++)
-        dx[i] = dy[i] * activations[kind].slope(x[i]);
-}
-
 /* ---- softmax ---- */
 
+/* Partial results of fixed places let the compiler use vectors. */
+enum { LANES = 8 };
+
+/* NaN when there is one. */
 static real row_maximum(const real *x, size_t n)
 {
-    real max = (real)-INFINITY;
+    real lane[LANES], max = (real)-INFINITY;
+    bool is_nan = false;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
-        if (x[i] > max || isnan(x[i]))
-            max = x[i];
-    return max;
+    for (size_t j = 0; j < LANES; j++)
+        lane[j] = max;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+            is_nan |= x[i + j] != x[i + j];
+        }
+    for (; i < n; i++) {
+        max = x[i] > max ? x[i] : max;
+        is_nan |= x[i] != x[i];
+    }
+    for (size_t j = 0; j < LANES; j++)
+        max = lane[j] > max ? lane[j] : max;
+    return is_nan ? (real)NAN : max;
 }
 
 void ops_softmax(real *x, size_t n)
 {
-    real max = row_maximum(x, n);
-    double sum = 0;
+    real max = row_maximum(x, n), inverse;
+    double lane[LANES] = {0}, sum = 0;
+    size_t i = 0;
 
     if (max == (real)-INFINITY) {
         memset(x, 0, n * sizeof *x);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        x[i] = real_exp(x[i] - max);
+    exponential(x, n, 1, -max, x);
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lane[j] += (double)x[i + j];
+    for (; i < n; i++)
         sum += (double)x[i];
-    }
-    for (size_t i = 0; i < n; i++)
-        x[i] = (real)((double)x[i] / sum);
+    for (size_t j = 0; j < LANES; j++)
+        sum += lane[j];
+    inverse = (real)(1 / sum);
+    for (i = 0; i < n; i++)
+        x[i] *= inverse;
 }
 
 double ops_log_sum_exp(const real *x, size_t n)
