@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Runs the examples of the README and the docs, and compares what they show. Prints TAP, one line an example.
+
+usage: run_examples.py SOURCE LANCET      environment: LANCET_REAL=FOLDER with smollm2 and gemma3 (without: those are not run)
+
+An example is a fenced block. In ```console a line that begins with "$ " is a command, the lines after it are what it
+prints (both streams); "..." stands for any text in a line, or, alone, for any lines. In ```sh every line is run and must
+succeed. The examples of a page share one folder, in order. A comment in front of a block says more:
+<!-- run: no (reason) -->, <!-- run: real smollm2 --> (a copy of that model lies in the folder), <!-- run: status 1 -->.
+Numbers agree within 3 %, as processors differ in the last bits; times (0.3 s) and bars are not compared.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+FENCE = re.compile(r"(?:^<!-- run: (?P<how>.*?) -->\n+)?^```(?P<kind>console|sh)\n(?P<body>.*?)^```$", re.M | re.S)
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[,\d]*\d)?(?:\.\d+)?(?:e-?\d+)?(?![\w])")
+
+
+def pages(root):
+    yield "README.md"
+    for name in sorted(os.listdir(os.path.join(root, "docs"))):
+        if name.endswith(".md"):
+            yield "docs/" + name
+
+
+def commands(kind, body):
+    """[(command, expected lines or None)]"""
+    if kind == "sh":
+        return [(body, None)]
+    out = []
+    for line in body.splitlines():
+        if line.startswith("$ "):
+            out.append((line[2:], []))
+        elif out and out[-1][0].endswith("\\"):
+            out[-1] = (out[-1][0] + "\n" + line, out[-1][1])
+        elif out:
+            out[-1][1].append(line)
+    return out
+
+
+def plain(line):
+    line = re.sub(r"[▏▎▍▌▋▊▉█]+", "", line)
+    line = re.sub(r"\d+(\.\d+)? (s|ms|MB/s)\b", "TIME", line)
+    return re.sub(r"\s+", " ", line).strip()
+
+
+def same_text(expected, found):
+    """without numbers; "..." is any text"""
+    pattern = re.escape(NUMBER.sub("0", expected)).replace(re.escape("..."), ".*")
+    return re.fullmatch(pattern, NUMBER.sub("0", found)) is not None
+
+
+def same_line(expected, found):
+    expected, found = plain(expected), plain(found)
+    if not same_text(expected, found):
+        return False
+    if "..." in expected:
+        return True
+    pairs = zip(NUMBER.findall(expected), NUMBER.findall(found))
+    values = [(float(a.replace(",", "")), float(b.replace(",", ""))) for a, b in pairs]
+    return all(abs(a - b) <= .03 * max(abs(a), abs(b)) + .02 for a, b in values)
+
+
+def same_lines(expected, found):
+    if not expected:
+        return not found
+    if expected[0].strip() == "...":
+        return any(same_lines(expected[1:], found[k:]) for k in range(len(found) + 1))
+    return bool(found) and same_line(expected[0], found[0]) and same_lines(expected[1:], found[1:])
+
+
+def run_block(kind, body, how, folder, environment):
+    """a complaint, or nothing"""
+    wanted = int(how.split()[1]) if how.startswith("status") else 0
+    for command, expected in commands(kind, body):
+        shell = ["sh", "-e", "-c", command] if kind == "sh" else ["sh", "-c", command]
+        run = subprocess.run(shell, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=280)
+        text = run.stdout.decode("utf-8", "replace")
+        if run.returncode != wanted:
+            return f"$ {command}\nexit status {run.returncode}\n{text}"
+        found = [line.rstrip() for line in text.splitlines()]
+        if expected is not None and not same_lines([e.rstrip() for e in expected], found):
+            return f"$ {command}\nprinted:\n{text}\nexpected:\n" + "\n".join(expected)
+    return ""
+
+
+def main(root, lancet):
+    n = failed = 0
+    real = os.environ.get("LANCET_REAL", "")
+    for page in pages(root):
+        with open(os.path.join(root, page), encoding="utf-8") as f:
+            text = f.read()
+        with tempfile.TemporaryDirectory() as home:
+            os.mkdir(os.path.join(home, "bin"))
+            os.mkdir(os.path.join(home, "work"))
+            os.symlink(os.path.abspath(lancet), os.path.join(home, "bin", "lancet"))
+            environment = {"PATH": os.path.join(home, "bin") + ":" + os.environ["PATH"], "HOME": home, "LC_ALL": "C.UTF-8",
+                           "COLUMNS": "100", "HF_HUB_CACHE": "/no/hub", "SOURCE": os.path.abspath(root),
+                           **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}
+            folder = os.path.join(home, "work")
+            for m in FENCE.finditer(text):
+                how = m["how"] or ""
+                what = f"{page}:{text.count(chr(10), 0, m.start('kind')) + 1} {m['body'].strip().splitlines()[0]}"
+                what = what.replace("#", "")[:90]
+                model = how.split()[1] if how.startswith("real") else None
+                if how.startswith("no") or model and not os.path.isdir(os.path.join(real or "/no", model)):
+                    print(f"# not run: {what} ({'needs ' + model + ' in LANCET_REAL' if model else how})")
+                    continue
+                if model and not os.path.exists(os.path.join(folder, model)):
+                    shutil.copytree(os.path.join(real, model), os.path.join(folder, model))
+                n += 1
+                complaint = run_block(m["kind"], m["body"], how, folder, environment)
+                failed += bool(complaint)
+                print(f"{'not ok' if complaint else 'ok'} {n} - {what}")
+                for line in complaint.splitlines():
+                    print("# " + line)
+    print(f"1..{n}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
