@@ -139,7 +139,7 @@ bool stage_read_behavior(struct json_reader *r, void *base, struct error *err)
         [SPLIT_MERGED_WITH_NEXT] = "MergedWithNext",
         [SPLIT_CONTIGUOUS] = "Contiguous",
     };
-    unsigned choice;
+    unsigned choice = 0;
     if (!read_choice(r, names, sizeof names / sizeof *names, &choice, err))
         return false;
     ((struct stage *)base)->behavior = (enum split_behavior)choice;
@@ -153,7 +153,7 @@ bool stage_read_scheme(struct json_reader *r, void *base, struct error *err)
         [PREPEND_FIRST] = "first",
         [PREPEND_NEVER] = "never",
     };
-    unsigned choice;
+    unsigned choice = 0;
     if (!read_choice(r, names, sizeof names / sizeof *names, &choice, err))
         return false;
     ((struct stage *)base)->scheme = (enum prepend_scheme)choice;

@@ -123,7 +123,7 @@ bool vocabulary_add(struct vocabulary *v, const char *bytes, size_t n, uint64_t 
     struct vocabulary_slot *slot = empty_slot(v->slots, v->n_slots, hash);
     if (!slot)
         return collide(err);
-    uint32_t offset;
+    uint32_t offset = 0;
     if (!store(v, bytes, n, &offset, err))
         return false;
     *slot = (struct vocabulary_slot){hash, (uint32_t)id, offset, (uint32_t)n};
