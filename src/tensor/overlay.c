@@ -72,8 +72,7 @@ static struct overlay_entry *entry_of(struct overlay *overlay, const struct tens
     return entry;
 }
 
-/* A tensor of rank 1 is one row; of rank above 2, rows of its last axis. */
-static void tensor_matrix(const struct tensor *tensor, size_t *rows, size_t *columns)
+void overlay_shape(const struct tensor *tensor, size_t *rows, size_t *columns)
 {
     *columns = tensor->rank ? (size_t)tensor->shape[tensor->rank - 1] : 1;
     *rows = *columns ? (size_t)(tensor->elements / *columns) : 0;
@@ -101,7 +100,7 @@ bool overlay_add(struct overlay *overlay, const struct tensor *tensor, size_t ra
 
     if (!entry)
         return false;
-    tensor_matrix(tensor, &rows, &columns);
+    overlay_shape(tensor, &rows, &columns);
     if (!size_mul(rank, rows, &n_left) || !size_mul(rank, columns, &n_right))
         return error_memory(err, "recording a change of a tensor");
     if (!append(&entry->left, entry->rank * rows, left, n_left, err) ||
@@ -129,43 +128,53 @@ bool overlay_replace(struct overlay *overlay, const struct tensor *tensor, uint8
     return true;
 }
 
-/* out [n, columns] += what the entry's factors and delta add to rows [first, first + n). */
-static void add_change(const struct overlay_entry *entry, size_t rows, size_t columns, size_t first, size_t n,
-                       double *out)
+/* out [width] += what the entry's factors and delta add to a row from this column on. */
+static void add_change(const struct overlay_entry *entry, size_t rows, size_t columns, size_t row,
+                       size_t column, size_t width, double *out)
 {
-    for (size_t r = 0; r < n; r++, out += columns) {
-        for (size_t j = 0; j < entry->rank; j++) {
-            const double *right = entry->right + j * columns;
-            double a = entry->scale * entry->left[j * rows + first + r];
+    for (size_t j = 0; j < entry->rank; j++) {
+        const double *right = entry->right + j * columns + column;
+        double a = entry->scale * entry->left[j * rows + row];
 
-            for (size_t c = 0; c < columns; c++)
-                out[c] += a * right[c];
-        }
-        if (entry->delta)
-            for (size_t c = 0; c < columns; c++)
-                out[c] += entry->delta[(first + r) * columns + c];
+        for (size_t c = 0; c < width; c++)
+            out[c] += a * right[c];
     }
+    if (entry->delta)
+        for (size_t c = 0; c < width; c++)
+            out[c] += entry->delta[row * columns + column + c];
+}
+
+bool overlay_block(const struct overlay *overlay, const struct tensor *tensor, size_t first, size_t n,
+                   size_t column, size_t width, double *out, struct error *err)
+{
+    const struct overlay_entry *entry = find(overlay, tensor);
+    const uint8_t *bytes = entry && entry->bytes ? entry->bytes : tensor->data;
+    size_t element = dtype_facts(tensor->dtype)->block_bits / 8, rows, columns;
+
+    overlay_shape(tensor, &rows, &columns);
+    if (first > rows || n > rows - first || column > columns || width > columns - column)
+        return error_set(
+            err, ERROR_MISMATCH,
+            "rows %zu to %zu, columns %zu to %zu of tensor %s were asked for, which has %zu x %zu", first,
+            first + n, column, column + width, tensor->name, rows, columns);
+    if (!rows_readable(tensor->dtype))
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "tensor %s is stored as %s, which lancet cannot read as numbers", tensor->name,
+                         dtype_facts(tensor->dtype)->name);
+    for (size_t r = 0; r < n; r++) {
+        rows_to_f64(tensor->dtype, bytes + ((first + r) * columns + column) * element, width,
+                    out + r * width);
+        if (entry)
+            add_change(entry, rows, columns, first + r, column, width, out + r * width);
+    }
+    return true;
 }
 
 bool overlay_rows(const struct overlay *overlay, const struct tensor *tensor, size_t first, size_t n,
                   double *out, struct error *err)
 {
-    const struct overlay_entry *entry = find(overlay, tensor);
-    const uint8_t *bytes = entry && entry->bytes ? entry->bytes : tensor->data;
     size_t rows, columns;
 
-    tensor_matrix(tensor, &rows, &columns);
-    if (first > rows || n > rows - first)
-        return error_set(err, ERROR_MISMATCH,
-                         "rows %zu to %zu of tensor %s were asked for, which has %zu rows", first, first + n,
-                         tensor->name, rows);
-    if (!rows_readable(tensor->dtype))
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "tensor %s is stored as %s, which lancet cannot read as numbers", tensor->name,
-                         dtype_facts(tensor->dtype)->name);
-    rows_to_f64(tensor->dtype, bytes + first * columns * (dtype_facts(tensor->dtype)->block_bits / 8),
-                n * columns, out);
-    if (entry)
-        add_change(entry, rows, columns, first, n, out);
-    return true;
+    overlay_shape(tensor, &rows, &columns);
+    return overlay_block(overlay, tensor, first, n, 0, columns, out, err);
 }

@@ -63,6 +63,10 @@ START_TEST(factors_add_up)
     ck_assert(overlay_add(overlay, &matrix, 2, left, right, &err));
     expect(overlay, &matrix, 0, 2, once, 6);
     expect(overlay, &matrix, 1, 1, once + 3, 3);
+    double block[4];
+    ck_assert(overlay_block(overlay, &matrix, 0, 2, 1, 2, block, &err));
+    ck_assert(block[0] == once[1] && block[1] == once[2] && block[2] == once[4] && block[3] == once[5]);
+    ck_assert(!overlay_block(overlay, &matrix, 0, 2, 2, 2, block, &err));
     ck_assert(overlay_add(overlay, &matrix, 1, left, right, &err));
     expect(overlay, &matrix, 0, 2, again, 6);
     ck_assert_uint_eq(overlay->n_entries, 1);
