@@ -210,7 +210,7 @@ static bool string_read(struct reading *r, const char **out, struct error *err)
 
 static bool u64_read(struct reading *r, uint64_t most, uint64_t *out, struct error *err)
 {
-    uint64_t value;
+    uint64_t value = 0;
     if (!json_u64(r->scan, &value, err))
         return false;
     if (value > most)
@@ -262,7 +262,7 @@ static bool array_read(struct reading *r, size_t size, void **items, size_t *n,
 
 static bool number_item(struct reading *r, void *item, struct error *err)
 {
-    uint64_t value;
+    uint64_t value = 0;
     if (!u64_read(r, RECORD_MAX_NUMBER, &value, err))
         return false;
     *(uint32_t *)item = (uint32_t)value;
@@ -350,7 +350,7 @@ static bool tensor_name(struct reading *r, struct error *err)
 
 static bool tensor_file(struct reading *r, struct error *err)
 {
-    uint64_t file;
+    uint64_t file = 0;
     if (!u64_read(r, UINT32_MAX, &file, err))
         return false;
     r->tensor->file = (size_t)file;
@@ -403,7 +403,7 @@ static bool tensors_read(struct reading *r, struct error *err)
 
 static bool header_number(struct reading *r, struct error *err)
 {
-    uint64_t number;
+    uint64_t number = 0;
     if (!u64_read(r, RECORD_MAX_NUMBER, &number, err))
         return false;
     r->record->number = (uint32_t)number;
@@ -435,7 +435,7 @@ static bool header_host(struct reading *r, struct error *err)
 
 static bool header_time(struct reading *r, struct error *err)
 {
-    uint64_t time;
+    uint64_t time = 0;
     if (!u64_read(r, INT64_MAX, &time, err))
         return false;
     r->record->time = (int64_t)time;

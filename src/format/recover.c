@@ -30,6 +30,7 @@ struct recover {
     const struct record *record;
     struct guarded *files;
     struct record_reader reader;
+    uint8_t *window; /* [WINDOW] or as much as is needed */
     enum recover_state state;
 };
 
@@ -44,17 +45,39 @@ static bool another_file(const struct recover *r, size_t file, struct error *err
         r->what->files[file].path, found, r->what->path);
 }
 
-/* Digests of a file's header as it is, and with the saved first page laid over it. */
-static bool header_digests(struct recover *r, size_t file, const uint8_t *saved, size_t saved_bytes,
-                           struct digest *as_is, struct digest *restored, struct error *err)
+/* The old bytes of [offset, offset + n) of a file: what is there, with the chunks laid over it, the earliest
+ * on top. */
+static bool old_bytes(struct recover *r, size_t file, uint64_t offset, size_t n, uint8_t *out,
+                      struct error *err)
 {
     const struct recover_file *f = &r->what->files[file];
-    uint64_t head = r->record->files[file].head, laid = u64_least(head, saved_bytes);
+    if (!fs_read_at(r->fs, f->fd, f->path, out, n, offset, err))
+        return false;
+    for (size_t i = r->record->n_chunks; i-- > 0;) {
+        const struct record_chunk *c = &r->record->chunks[i];
+        uint64_t from = c->offset > offset ? c->offset : offset;
+        uint64_t to = u64_least(c->offset + c->bytes, offset + n);
+        if (c->file != file || from >= to)
+            continue;
+        if (!record_reader_load(&r->reader, i, err))
+            return false;
+        memcpy(out + (from - offset), r->reader.bytes + (from - c->offset), (size_t)(to - from));
+    }
+    return true;
+}
+
+static bool old_digest(struct recover *r, size_t file, uint64_t offset, uint64_t n, struct digest *out,
+                       struct error *err)
+{
     struct digest_stream *stream = NULL;
-    bool ok = range_digest(r->context, false, f->fd, f->path, 0, head, as_is, err) &&
-              digest_stream_new(&stream, err) && digest_stream_add(stream, saved, (size_t)laid, err) &&
-              range_digest_add(r->context, false, f->fd, f->path, laid, head - laid, stream, err) &&
-              digest_stream_finish(stream, restored, err);
+    bool ok = digest_stream_new(&stream, err);
+    for (uint64_t done = 0; ok && done < n;) {
+        size_t piece = (size_t)u64_least(WINDOW, n - done);
+        ok = old_bytes(r, file, offset + done, piece, r->window, err) &&
+             digest_stream_add(stream, r->window, piece, err);
+        done += piece;
+    }
+    ok = ok && digest_stream_finish(stream, out, err);
     digest_stream_free(stream);
     return ok;
 }
@@ -117,6 +140,14 @@ static bool examine_valid(struct recover *r, size_t file, struct error *err)
     return ok;
 }
 
+static bool could_open(const uint8_t *page, size_t n, uint64_t file_bytes)
+{
+    for (size_t i = 0; formats[i]; i++)
+        if (formats[i]->could_open(page, n < 16 ? n : 16, file_bytes))
+            return true;
+    return false;
+}
+
 static bool examine_saved(struct recover *r, size_t file, struct error *err)
 {
     const struct record_file *recorded = &r->record->files[file];
@@ -125,8 +156,9 @@ static bool examine_saved(struct recover *r, size_t file, struct error *err)
     size_t n = (size_t)u64_least(RECORD_PAGE, recorded->size);
     uint8_t page[RECORD_PAGE];
     struct digest as_is, restored;
-    if (!record_reader_load(&r->reader, file, err) || !fs_read_at(r->fs, f->fd, f->path, page, n, 0, err) ||
-        !header_digests(r, file, r->reader.bytes, n, &as_is, &restored, err))
+    if (!fs_read_at(r->fs, f->fd, f->path, page, n, 0, err) ||
+        !range_digest(r->context, false, f->fd, f->path, 0, recorded->head, &as_is, err) ||
+        !old_digest(r, file, 0, recorded->head, &restored, err) || !record_reader_load(&r->reader, file, err))
         return false;
     if (!digest_equal(&restored, &recorded->digest))
         return another_file(r, file, err, "its header is another");
@@ -138,9 +170,7 @@ static bool examine_saved(struct recover *r, size_t file, struct error *err)
     if (digest_equal(&as_is, &recorded->digest))
         return examine_valid(r, file, err);
     /* Garbage is what a torn first page looks like; the start of another model file is not. */
-    if (format_of("", page, n < 16 ? n : 16))
-        return another_file(r, file, err, "its header is another");
-    return true;
+    return !could_open(page, n, recorded->size) || another_file(r, file, err, "its header is another");
 }
 
 static bool examine(struct recover *r, size_t file, struct error *err)
@@ -162,67 +192,43 @@ static bool examine(struct recover *r, size_t file, struct error *err)
     return digest_equal(&digest, &recorded->digest) || another_file(r, file, err, "its header is another");
 }
 
-/* The old bytes of [offset, offset + n) of a file: what is there, with the chunks laid over it, the earliest
- * on top. */
-static bool old_bytes(struct recover *r, size_t file, uint64_t offset, size_t n, uint8_t *out,
-                      struct error *err)
+static bool provable(struct recover *r, const struct record_tensor *t, struct error *err)
 {
-    const struct recover_file *f = &r->what->files[file];
-    if (!fs_read_at(r->fs, f->fd, f->path, out, n, offset, err))
+    struct digest digest;
+    if (!old_digest(r, t->file, t->offset, t->bytes, &digest, err))
         return false;
-    for (size_t i = r->record->n_chunks; i-- > 0;) {
-        const struct record_chunk *c = &r->record->chunks[i];
-        uint64_t from = c->offset > offset ? c->offset : offset;
-        uint64_t to = u64_least(c->offset + c->bytes, offset + n);
-        if (c->file != file || from >= to)
-            continue;
-        if (!record_reader_load(&r->reader, i, err))
-            return false;
-        memcpy(out + (from - offset), r->reader.bytes + (from - c->offset), (size_t)(to - from));
-    }
-    return true;
+    return digest_equal(&digest, &t->before) ||
+           error_set(err, ERROR_MISMATCH,
+                     "%s: tensor %s would not get its old bytes back from record %s, so this is not the file "
+                     "that the "
+                     "record belongs to; nothing was touched",
+                     r->what->files[t->file].path, quote(t->name).text, r->what->path);
 }
 
-static bool provable(struct recover *r, const struct record_tensor *t, uint8_t *window, struct error *err)
+static bool make_window(struct recover *r, struct error *err)
 {
-    struct digest_stream *stream = NULL;
-    struct digest digest;
-    bool ok = digest_stream_new(&stream, err);
-    for (uint64_t done = 0; ok && done < t->bytes;) {
-        size_t n = (size_t)u64_least(WINDOW, t->bytes - done);
-        ok = old_bytes(r, t->file, t->offset + done, n, window, err) &&
-             digest_stream_add(stream, window, n, err);
-        done += n;
-    }
-    ok = ok && digest_stream_finish(stream, &digest, err);
-    digest_stream_free(stream);
-    if (ok && !digest_equal(&digest, &t->before))
-        return error_set(
-            err, ERROR_MISMATCH,
-            "%s: tensor %s would not get its old bytes back from record %s, so this is not the file that the "
-            "record belongs to; nothing was touched",
-            r->what->files[t->file].path, quote(t->name).text, r->what->path);
-    return ok;
+    uint64_t largest = 0;
+    for (size_t i = 0; i < r->record->n_files; i++)
+        if (r->record->files[i].size > largest)
+            largest = r->record->files[i].size;
+    r->window = memory_array((size_t)u64_least(largest, WINDOW), 1);
+    return r->window || error_memory(err, "recovering a file");
 }
 
 static bool check(struct recover *r, struct error *err)
 {
+    if (!make_window(r, err))
+        return false;
     for (size_t i = 0; i < r->record->n_chunks; i++)
         if (!record_reader_load(&r->reader, i, err))
             return false;
     for (size_t i = 0; i < r->record->n_files; i++)
         if (!examine(r, i, err))
             return false;
-    uint64_t largest = 0;
     for (size_t i = 0; i < r->record->n_tensors; i++)
-        if (r->record->tensors[i].bytes > largest)
-            largest = r->record->tensors[i].bytes;
-    uint8_t *window = memory_array((size_t)u64_least(largest, WINDOW), 1);
-    bool ok = window || error_memory(err, "recovering a file");
-    for (size_t i = 0; ok && i < r->record->n_tensors; i++)
-        ok = provable(r, &r->record->tensors[i], window, err);
-    free(window);
-    return ok;
+        if (!provable(r, &r->record->tensors[i], err))
+            return false;
+    return true;
 }
 
 /* ---- the rows that write ---- */
@@ -313,6 +319,7 @@ bool recover_record(const struct context *context, const struct recovery *recove
             r.state = transitions[i].to;
     }
     record_reader_release(&r.reader);
+    free(r.window);
     free(r.files);
     return ok;
 }

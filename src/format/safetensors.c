@@ -66,6 +66,13 @@ static bool probe(const char *name, const uint8_t *bytes, size_t n)
            (load_u64(bytes) <= HEADER_LIMIT || is_guarded(bytes));
 }
 
+static bool could_open(const uint8_t *bytes, size_t n, uint64_t file_bytes)
+{
+    uint64_t length = n > LENGTH_BYTES ? load_u64(bytes) : 0;
+    return length >= 2 && length <= HEADER_LIMIT && length <= file_bytes - LENGTH_BYTES &&
+           strchr("{ \t\r\n", bytes[LENGTH_BYTES]) && bytes[LENGTH_BYTES];
+}
+
 bool safetensors_head_bytes(const char *name, const uint8_t bytes[8], uint64_t file_bytes, uint64_t *out,
                             struct error *err)
 {
@@ -580,6 +587,7 @@ const struct format format_safetensors = {
     .extension = ".safetensors",
     .probe = probe,
     .open = open_file,
+    .could_open = could_open,
     .guard_bytes = LENGTH_BYTES,
     .guard = guard,
     .writer = &writer,

@@ -1,0 +1,78 @@
+/* The power goes after every call that changes anything; what was not synced survives in several ways;
+ * recovery is cut in the same way. Then the files must be old or new, byte for byte. LANCET_FAULT_SEEDS sets
+ * how many random survivals are tried at each cut (default 3). */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim_work.h"
+
+static unsigned random_seeds(void)
+{
+    const char *text = getenv("LANCET_FAULT_SEEDS");
+    return text ? (unsigned)strtoul(text, NULL, 10) : 3;
+}
+
+/* Survival k: all kept, all dropped, all torn, then random ones. */
+static void survive(struct simfs *sim, unsigned k, uint64_t seed)
+{
+    simfs_power_on(sim, k < SIMFS_RANDOM ? (enum simfs_survival)k : SIMFS_RANDOM, seed);
+}
+
+/* Recovery from this disk, cut after each of its changing calls. */
+static void cut_recovery(const struct sim_scene *scene, const struct simfs *cut, uint64_t seed,
+                         const char *where)
+{
+    for (uint64_t n = 0;; n++) {
+        struct error err;
+        struct simfs *sim = simfs_clone(cut);
+        char here[256];
+        snprintf(here, sizeof here, "%s, recovery cut after %llu", where, (unsigned long long)n);
+        simfs_plan(sim, SIMFS_CUT, n, 0);
+        bool done = sim_work_run(sim, NULL, &err) && !simfs_fired(sim);
+        survive(sim, (unsigned)(n + seed) % (SIMFS_RANDOM + 2), seed * 1000 + n);
+        sim_check(scene, sim, here);
+        sim_finish(scene, sim, SIM_OLD_OR_NEW, false, here);
+        simfs_free(sim);
+        if (done)
+            return;
+    }
+}
+
+START_TEST(cut_after_every_call)
+{
+    struct sim_scene scene;
+    sim_scene_make(&scene, &sim_works[_i]);
+    unsigned survivals = SIMFS_RANDOM + random_seeds();
+    for (uint64_t n = 0; n <= scene.changes; n++)
+        for (unsigned k = 0; k < survivals; k++) {
+            struct error err;
+            struct simfs *sim = simfs_clone(scene.base);
+            char where[128];
+            snprintf(where, sizeof where, "cut after %llu of %llu, survival %u", (unsigned long long)n,
+                     (unsigned long long)scene.changes, k);
+            simfs_plan(sim, SIMFS_CUT, n, 0);
+            sim_work_run(sim, scene.work->run, &err);
+            survive(sim, k, n * 100 + k);
+            sim_check(&scene, sim, where);
+            cut_recovery(&scene, sim, n * 100 + k, where);
+            sim_finish(&scene, sim, SIM_OLD_OR_NEW, true, where);
+            simfs_free(sim);
+        }
+    sim_scene_release(&scene);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cuts");
+    TCase *tc = tcase_create("cuts");
+    tcase_set_timeout(tc, 600);
+    tcase_add_loop_test(tc, cut_after_every_call, 0, SIM_WORKS);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
