@@ -1,0 +1,144 @@
+/* Every call fails, once or from there on, or moves only some of its bytes; then the power goes, or the next
+ * writer comes. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim_work.h"
+
+static const struct {
+    const char *name;
+    enum simfs_fault fault;
+    int number;
+} faults[] = {
+    {"EIO", SIMFS_FAIL_ONCE, EIO},
+    {"ENOSPC", SIMFS_FAIL_ONCE, ENOSPC},
+    {"EIO from here on", SIMFS_FAIL_FOREVER, EIO},
+    {"short", SIMFS_SHORT, 0},
+};
+
+enum { FAULTS = sizeof faults / sizeof *faults };
+
+/* What the files may be once the next writer has come, from what the failed run said. */
+static enum sim_expected expected(bool ok, const struct error *err)
+{
+    if (ok || strstr(err->text, "changed, "))
+        return SIM_NEW;
+    return SIM_OLD;
+}
+
+static void fail_at(const struct sim_scene *scene, uint64_t n, size_t fault)
+{
+    struct error err = {0};
+    char where[256];
+    struct simfs *sim = simfs_clone(scene->base);
+    snprintf(where, sizeof where, "%s at call %llu", faults[fault].name, (unsigned long long)n);
+    simfs_plan(sim, faults[fault].fault, n, faults[fault].number);
+    bool ok = sim_work_run(sim, scene->work->run, &err);
+    ck_assert_msg(ok || err.kind != ERROR_NONE, "%s: %s: fails without a sentence", scene->work->name, where);
+    ck_assert_msg(ok || faults[fault].fault != SIMFS_SHORT, "%s: %s: %s", scene->work->name, where, err.text);
+    snprintf(where + strlen(where), sizeof where - strlen(where), " (%.100s)", ok ? "done" : err.text);
+    sim_check(scene, sim, where);
+    for (unsigned k = 0; k <= SIMFS_RANDOM; k++) {
+        struct simfs *cut = simfs_clone(sim);
+        simfs_power_on(cut, (enum simfs_survival)k, n * 4 + k);
+        sim_check(scene, cut, where);
+        sim_finish(scene, cut, SIM_OLD_OR_NEW, false, where);
+        simfs_free(cut);
+    }
+    sim_finish(scene, sim, expected(ok, &err), true, where);
+    simfs_free(sim);
+}
+
+START_TEST(every_call_fails)
+{
+    struct sim_scene scene;
+    sim_scene_make(&scene, &sim_works[_i]);
+    for (uint64_t n = 1; n <= scene.calls; n++)
+        for (size_t fault = 0; fault < FAULTS; fault++)
+            fail_at(&scene, n, fault);
+    sim_scene_release(&scene);
+}
+END_TEST
+
+/* A change that was cut in the middle, and a recovery in which every call fails. */
+START_TEST(every_call_of_a_recovery_fails)
+{
+    struct sim_scene scene;
+    struct error err;
+    sim_scene_make(&scene, &sim_works[0]);
+    const uint64_t cuts[] = {scene.changes / 2, scene.changes - 3};
+    for (size_t c = 0; c < 2; c++) {
+        struct simfs *cut = simfs_clone(scene.base);
+        simfs_plan(cut, SIMFS_CUT, cuts[c], 0);
+        sim_work_run(cut, scene.work->run, &err);
+        simfs_power_on(cut, SIMFS_KEEP, 1);
+        bool more = true;
+        for (uint64_t n = 1; more; n++)
+            for (size_t fault = 0; fault < FAULTS; fault++) {
+                char where[128];
+                struct simfs *sim = simfs_clone(cut);
+                snprintf(where, sizeof where, "recovery, %s at call %llu", faults[fault].name,
+                         (unsigned long long)n);
+                simfs_plan(sim, faults[fault].fault, n, faults[fault].number);
+                bool ok = sim_work_run(sim, NULL, &err);
+                if (fault == 0)
+                    more = simfs_fired(sim);
+                sim_check(&scene, sim, where);
+                struct simfs *dark = simfs_clone(sim);
+                simfs_power_on(dark, SIMFS_RANDOM, n);
+                sim_check(&scene, dark, where);
+                sim_finish(&scene, dark, SIM_OLD, false, where);
+                simfs_free(dark);
+                sim_finish(&scene, sim, SIM_OLD, true, where);
+                ck_assert_msg(ok || faults[fault].fault != SIMFS_SHORT, "%s: %s", where, err.text);
+                simfs_free(sim);
+            }
+        simfs_free(cut);
+    }
+    sim_scene_release(&scene);
+}
+END_TEST
+
+START_TEST(no_space_for_the_old_bytes_is_said_before_anything_is_touched)
+{
+    struct sim_scene scene;
+    struct error err;
+    sim_scene_make(&scene, &sim_works[0]);
+    for (int can_reserve = 0; can_reserve < 2; can_reserve++) {
+        struct simfs *sim = simfs_clone(scene.base);
+        simfs_space(sim, can_reserve, 20000);
+        ck_assert(!sim_work_run(sim, scene.work->run, &err));
+        ck_assert_int_eq(err.kind, ERROR_IO);
+        ck_assert_ptr_nonnull(strstr(err.text, "no space"));
+        ck_assert(sim_model_loads(sim, 0) && sim_model_loads(sim, 1));
+        ck_assert_ptr_null(simfs_get(sim, "/m/.lancet/0001.open", NULL));
+        sim_finish(&scene, sim, SIM_OLD, false, "no space");
+        simfs_free(sim);
+    }
+    struct simfs *sim = simfs_clone(scene.base);
+    simfs_space(sim, false, 1 << 20);
+    ck_assert_msg(sim_work_run(sim, scene.work->run, &err), "%s", err.text);
+    sim_finish(&scene, sim, SIM_NEW, true, "without reservation");
+    simfs_free(sim);
+    sim_scene_release(&scene);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("failures");
+    TCase *tc = tcase_create("failures");
+    tcase_set_timeout(tc, 600);
+    tcase_add_loop_test(tc, every_call_fails, 0, SIM_WORKS);
+    tcase_add_test(tc, every_call_of_a_recovery_fails);
+    tcase_add_test(tc, no_space_for_the_old_bytes_is_said_before_anything_is_touched);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
