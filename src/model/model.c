@@ -347,10 +347,10 @@ static bool follows_key(enum role role)
     return role == ROLE_DOWN || role == ROLE_DOWN_BIAS || role == ROLE_MLP_POST_NORM;
 }
 
-bool model_tensors_below(struct model *model, size_t layer, const struct tensor ***out, size_t *n,
+bool model_tensors_below(const struct model *model, size_t layer, const struct tensor ***out, size_t *n,
                          struct error *err)
 {
-    const struct tensor **list = arena_array(&model->arena, (layer + 2) * ROLE_COUNT, sizeof *list);
+    const struct tensor **list = memory_array((layer + 2) * ROLE_COUNT, sizeof *list);
     size_t count = 0, kept = 0;
 
     if (!list)

@@ -39,9 +39,9 @@ void model_refresh(struct model *model);
 const struct weight *model_site(const struct model *model, size_t layer);
 
 /* Every tensor that layers 0 .. layer and the embeddings use, sorted by name: what the keys of `layer` depend
- * on, but for the down projection (and what follows it) of `layer` itself. *n of them, in the arena of the
- * model. */
-bool model_tensors_below(struct model *model, size_t layer, const struct tensor ***out, size_t *n,
+ * on, but for the down projection (and what follows it) of `layer` itself. *n of them; *out is freed with
+ * free(). */
+bool model_tensors_below(const struct model *model, size_t layer, const struct tensor ***out, size_t *n,
                          struct error *err);
 
 /* The first tensor, by name, that the model uses and that holds NaN or Inf as stored; NULL when there is
