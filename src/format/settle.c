@@ -83,18 +83,17 @@ static bool reader_settle(const struct context *context, const struct checkpoint
 struct opened { /* files of a record: borrowed from the checkpoint, or opened here */
     struct recover_file *files;
     bool *own;
-    char **paths;
-    size_t n;
+    char **paths; /* [n_paths], NULL where borrowed */
+    size_t n, n_paths;
 };
 
 static void opened_close(const struct fs *fs, struct opened *o)
 {
-    for (size_t i = 0; i < o->n; i++) {
-        if (o->own && o->own[i])
+    for (size_t i = 0; i < o->n; i++)
+        if (o->own[i])
             fs->close(fs->state, o->files[i].fd);
-        if (o->paths)
-            free(o->paths[i]);
-    }
+    for (size_t i = 0; i < o->n_paths; i++)
+        free(o->paths[i]);
     free(o->files);
     free(o->own);
     free(o->paths);
@@ -154,6 +153,7 @@ static bool open_files(const struct context *context, const struct checkpoint *c
     o->paths = memory_zeroed(record->n_files, sizeof *o->paths);
     if (!o->files || !o->own || !o->paths)
         return error_memory(err, "recovering a change");
+    o->n_paths = record->n_files;
     for (size_t i = 0; i < record->n_files; i++) {
         size_t known = file_in(checkpoint, directory, record->files[i].name);
         if (known < checkpoint->n_files) {
