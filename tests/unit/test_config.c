@@ -1,0 +1,214 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "architecture.h"
+#include "suite.h"
+
+static cJSON *parse(const char *text)
+{
+    cJSON *json = cJSON_Parse(text);
+
+    ck_assert_ptr_nonnull(json);
+    return json;
+}
+
+static bool read_row(const char *model_type, const char *text, struct model_config *out, struct error *err)
+{
+    const struct architecture *a = architecture_find(model_type);
+    cJSON *json = parse(text);
+    bool ok;
+
+    memset(out, 0, sizeof *out);
+    ok = a->read_config("config.json", json, out, err) && config_check("config.json", out, err);
+    cJSON_Delete(json);
+    return ok;
+}
+
+#define LLAMA                                                                                                \
+    "\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"intermediate_size\":100,"        \
+    "\"vocab_size\":99"
+
+START_TEST(test_llama_defaults)
+{
+    struct model_config c;
+    struct error err;
+
+    ck_assert_msg(read_row("llama", "{" LLAMA "}", &c, &err), "%s", err.text);
+    ck_assert_uint_eq(c.n_kv_heads, 4);
+    ck_assert_uint_eq(c.head_dim, 16);
+    ck_assert_uint_eq(c.context, 2048);
+    ck_assert(!c.tied && c.gated && !c.attention_bias && !c.qk_norm && c.norm == NORM_RMS);
+    ck_assert_double_eq(c.ropes[0].theta, 10000);
+    ck_assert_double_eq(c.attention_scale, 0.25);
+    ck_assert_int_eq(c.activation, ACTIVATION_SILU);
+}
+END_TEST
+
+/* The same parameters, spelt as transformers 4 and 5 spell them. */
+START_TEST(test_both_spellings_of_rope)
+{
+    static const char *const texts[] = {
+        "{" LLAMA ",\"rope_theta\":500000.0,\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8.0,\"low_freq_"
+        "factor\":1.0,"
+        "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}}",
+        "{" LLAMA ",\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":500000.0,\"factor\":8.0,"
+        "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}}",
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct model_config c;
+        struct error err;
+        real inverse[32];
+
+        ck_assert_msg(read_row("llama", texts[i], &c, &err), "%s", err.text);
+        ck_assert_int_eq(c.ropes[0].scaling, ROPE_SCALE_LLAMA3);
+        ck_assert_double_eq(c.ropes[0].theta, 500000);
+        ck_assert_uint_eq(c.ropes[0].original_context, 8192);
+        config_inverse_frequencies(&c.ropes[0], 64, inverse);
+        /* transformers 5.23: kept, two in between, divided by 8 */
+        ck_assert_double_eq_tol((double)inverse[10] / 0.016560440883040428, 1, 3e-7);
+        ck_assert_double_eq_tol((double)inverse[15] / 0.0013718936825171113, 1, 1e-6);
+        ck_assert_double_eq_tol((double)inverse[17] / 0.0001785077911335975, 1, 1e-6);
+        ck_assert_double_eq_tol((double)inverse[20] / 3.428102354519069e-05, 1, 3e-7);
+    }
+}
+END_TEST
+
+#define GEMMA                                                                                                \
+    "\"hidden_size\":640,\"num_hidden_layers\":8,\"num_attention_heads\":4,\"num_key_value_heads\":1,"       \
+    "\"vocab_size\":99"
+
+START_TEST(test_gemma3_layers)
+{
+    static const char *const texts[] = {
+        "{" GEMMA
+        ",\"sliding_window_pattern\":3,\"sliding_window\":7,\"rope_theta\":5e5,\"rope_local_base_freq\":2e4}",
+        "{" GEMMA ",\"sliding_window\":7,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\","
+        "\"rope_theta\":5e5},\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":2e4}},\"layer_"
+        "types\":["
+        "\"sliding_attention\",\"sliding_attention\",\"full_attention\",\"sliding_attention\",\"sliding_"
+        "attention\","
+        "\"full_attention\",\"sliding_attention\",\"sliding_attention\"]}",
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct model_config c;
+        struct error err;
+
+        ck_assert_msg(read_row("gemma3_text", texts[i], &c, &err), "%s", err.text);
+        for (size_t layer = 0; layer < 8; layer++) {
+            bool global = layer == 2 || layer == 5;
+
+            ck_assert_uint_eq(c.window[layer], global ? 0 : 7);
+            ck_assert_double_eq(c.ropes[c.rope_of[layer]].theta, global ? 5e5 : 2e4);
+        }
+        ck_assert(c.tied && c.qk_norm && c.post_norms && c.norm == NORM_RMS_PLUS_ONE);
+        ck_assert_double_eq(c.attention_scale, 1. / 16);
+        ck_assert_double_eq_tol(c.embedding_scale, 25.298221, 1e-5);
+    }
+}
+END_TEST
+
+static const struct bad {
+    const char *model_type, *text;
+    enum error_kind kind;
+    const char *words;
+} bad[] = {
+    {"llama", "{\"hidden_size\":64}", ERROR_FORMAT, "num_hidden_layers is missing"},
+    {"llama", "{" LLAMA ",\"hidden_act\":\"mish\"}", ERROR_UNSUPPORTED, "mish"},
+    {"llama", "{" LLAMA ",\"num_key_value_heads\":3}", ERROR_FORMAT, "4 attention heads cannot share 3"},
+    {"llama", "{" LLAMA ",\"head_dim\":15}", ERROR_FORMAT, "even"},
+    {"llama", "{" LLAMA ",\"head_dim\":-1}", ERROR_FORMAT, "head_dim must be a whole number"},
+    {"llama", "{" LLAMA ",\"head_dim\":\"16\"}", ERROR_FORMAT, "head_dim must be a whole number"},
+    {"llama", "{" LLAMA ",\"max_position_embeddings\":1e300}", ERROR_FORMAT, "max_position_embeddings"},
+    {"llama", "{" LLAMA ",\"rms_norm_eps\":0}", ERROR_FORMAT, "rms_norm_eps must be a positive number"},
+    {"llama", "{" LLAMA ",\"attention_bias\":1}", ERROR_FORMAT, "attention_bias must be true or false"},
+    {"llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2.0}}", ERROR_UNSUPPORTED, "yarn"},
+    {"llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\"}}", ERROR_FORMAT, "no factor"},
+    {"llama", "{" LLAMA ",\"rope_scaling\":[1]}", ERROR_FORMAT, "must be an object"},
+    {"llama", "{" LLAMA ",\"rope_scaling\":{\"rope_type\":3}}", ERROR_FORMAT, "rope_type must be a string"},
+    {"llama",
+     "{" LLAMA
+     ",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1}}",
+     ERROR_FORMAT, "high_freq_factor"},
+    {"llama", "{" LLAMA ",\"rope_parameters\":{\"partial_rotary_factor\":0.5}}", ERROR_UNSUPPORTED,
+     "partial_rotary"},
+    {"llama",
+     "{\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":5,\"intermediate_size\":9,\"vocab_"
+     "size\":9}",
+     ERROR_FORMAT, "does not divide into 5 heads"},
+    {"gpt2", "{\"n_embd\":63,\"n_layer\":1,\"n_head\":4,\"vocab_size\":9}", ERROR_FORMAT,
+     "63 does not divide"},
+    {"gpt2", "{\"n_embd\":64,\"n_layer\":1001,\"n_head\":4,\"vocab_size\":9}", ERROR_FORMAT,
+     "from 1 to 1000"},
+    {"gpt2", "{\"n_embd\":64,\"n_layer\":1,\"n_head\":4,\"vocab_size\":9,\"add_cross_attention\":true}",
+     ERROR_UNSUPPORTED, "add_cross_attention"},
+    {"gemma3_text", "{" GEMMA ",\"final_logit_softcapping\":30.0}", ERROR_UNSUPPORTED,
+     "final_logit_softcapping"},
+    {"gemma3_text", "{" GEMMA ",\"layer_types\":[\"full_attention\"]}", ERROR_FORMAT, "each of the 8 layers"},
+    {"gemma3_text", "{\"num_hidden_layers\":1,\"layer_types\":[\"linear_attention\"]}", ERROR_UNSUPPORTED,
+     "layer 0 is not"},
+    {"gemma3_text", "{" GEMMA ",\"rope_parameters\":{\"rope_theta\":1.0}}", ERROR_FORMAT, "full_attention"},
+};
+
+START_TEST(test_bad_configs)
+{
+    const struct bad *b = &bad[_i];
+    struct model_config c;
+    struct error err;
+
+    ck_assert(!read_row(b->model_type, b->text, &c, &err));
+    ck_assert_msg(err.kind == b->kind && strstr(err.text, b->words) && strstr(err.text, "config.json"), "%s",
+                  err.text);
+}
+END_TEST
+
+START_TEST(test_absent_and_null_are_alike)
+{
+    struct model_config c;
+    struct error err;
+
+    ck_assert_msg(read_row("llama",
+                           "{" LLAMA ",\"head_dim\":null,\"rope_scaling\":null,\"num_key_value_heads\":null}",
+                           &c, &err),
+                  "%s", err.text);
+    ck_assert_uint_eq(c.head_dim, 16);
+    ck_assert_msg(read_row("gpt2",
+                           "{\"n_embd\":64,\"n_layer\":1,\"n_head\":4,\"vocab_size\":9,\"n_inner\":null}", &c,
+                           &err),
+                  "%s", err.text);
+    ck_assert_uint_eq(c.ff, 256);
+    ck_assert(c.tied && c.attention_bias && c.mlp_bias);
+}
+END_TEST
+
+START_TEST(test_linear_scaling)
+{
+    const struct rope_config plain = {.theta = 10000},
+                             scaled = {.theta = 10000, .scaling = ROPE_SCALE_LINEAR, .factor = 4};
+    real a[8], b[8];
+
+    config_inverse_frequencies(&plain, 16, a);
+    config_inverse_frequencies(&scaled, 16, b);
+    for (size_t i = 0; i < 8; i++) {
+        ck_assert_double_eq_tol((double)a[i], pow(10000, -(double)i / 8), 1e-7);
+        ck_assert_double_eq_tol((double)b[i], (double)a[i] / 4, 1e-9);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config");
+    TCase *tcase = tcase_create("config");
+
+    tcase_add_test(tcase, test_llama_defaults);
+    tcase_add_test(tcase, test_both_spellings_of_rope);
+    tcase_add_test(tcase, test_gemma3_layers);
+    tcase_add_loop_test(tcase, test_bad_configs, 0, sizeof bad / sizeof *bad);
+    tcase_add_test(tcase, test_absent_and_null_are_alike);
+    tcase_add_test(tcase, test_linear_scaling);
+    suite_add_tcase(suite, tcase);
+    return suite_run(suite);
+}
