@@ -4,16 +4,17 @@
 
 #define SPACE                                                                                                \
     "\\t-\\r\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define WORD "\\p{Alphabetic}\\p{M}\\p{N}\\p{Pc}"
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define LATIN_WORD                                                                                           \
+    WORD "\\xb2\\xb3\\xb9\\xbc-\\xbe" /* Oniguruma: superscripts and fractions too, but not in a class */
 #define HEX "0-9A-Fa-f"
 
 static const struct shorthand {
     char letter;
-    const char *members;
-    bool negated;
+    const char *outside, *in_class; /* in_class NULL: the negation has no spelling there */
 } shorthands[] = {
-    {'s', SPACE, false}, {'S', SPACE, true}, {'w', WORD, false},
-    {'W', WORD, true},   {'h', HEX, false},  {'H', HEX, true},
+    {'s', "[" SPACE "]", SPACE},      {'S', "[^" SPACE "]", NULL}, {'w', "[" LATIN_WORD "]", WORD},
+    {'W', "[^" LATIN_WORD "]", NULL}, {'h', "[" HEX "]", HEX},     {'H', "[^" HEX "]", NULL},
 };
 
 struct translation {
@@ -52,16 +53,15 @@ static bool escape(struct translation *t)
         const struct shorthand *s = &shorthands[k];
         if (s->letter != letter)
             continue;
-        if (t->depth && s->negated)
+        if (t->depth && !s->in_class)
             return unsupported(t, "a negated shorthand inside a class");
-        str_append(t->out, t->depth ? "" : s->negated ? "[^" : "[");
-        str_append(t->out, s->members);
-        str_append(t->out, t->depth ? "" : "]");
+        str_append(t->out, t->depth ? s->in_class : s->outside);
         t->i += 2;
         return true;
     }
     if (letter == 'b' && !t->depth) {
-        str_append(t->out, "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))");
+        str_append(t->out,
+                   "(?:(?<=[" LATIN_WORD "])(?![" LATIN_WORD "])|(?<![" LATIN_WORD "])(?=[" LATIN_WORD "]))");
         t->i += 2;
         return true;
     }

@@ -2,7 +2,7 @@
  *
  * What differs, and what becomes of it:
  *     \s \S           White_Space, without U+180E       explicit class
- *     \w \W           alphabetic, marks, numbers, Pc    explicit class
+ *     \w \W           alphabetic, marks, Nd, Pc         explicit class
  *     \h \H           hexadecimal digits                explicit class
  *     (?m)            the dot matches newlines          (?s)
  *     ^ $             at every line                     PCRE2_MULTILINE
