@@ -3,5 +3,7 @@
 #include <stddef.h>
 
 const struct command *const edit_commands[] = {
+    &command_covariance,
+    &command_edit,
     NULL,
 };
