@@ -1,16 +1,13 @@
 #include "inspect_commands.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "logits.h"
-#include "memory.h"
-#include "next.h"
 #include "npy.h"
-#include "pass.h"
-#include "prompt.h"
+#include "prediction.h"
 #include "table.h"
 
-enum { BAR_COLUMNS = 20 };
+enum { BAR_COLUMNS = 20, BATCH = 32, LONGEST_BATCH = 1 << 30 };
 
 static const struct option_row options[] = {
     {.name = "top",
@@ -24,6 +21,7 @@ static const struct option_row options[] = {
      .kind = OPTION_STRING,
      .value = "FILE.npy",
      .help = "write the logits of every position, f32 [tokens, vocabulary]"},
+    {.name = "batch", .kind = OPTION_STRING, .value = "FILE", .help = "take every line of FILE as a prompt"},
     {.name = "force", .kind = OPTION_FLAG, .help = "overwrite FILE.npy"},
     {0}};
 
@@ -72,74 +70,151 @@ static bool show_next(const struct command_call *call, const struct opened *open
     return ok;
 }
 
-static bool write_json(const struct command_call *call, const struct opened *opened,
-                       const struct prompt *prompt, const struct next_token *next, size_t n,
-                       struct error *err)
+/* ---- output ---- */
+
+static bool write_prediction(const struct opened *opened, const struct prediction *p, struct json_write *w,
+                             struct error *err)
 {
-    struct json_write w;
-    command_json_begin(call, &w);
-    opened_write(opened, &w);
-    if (!prompt_write(opened, prompt, &w, err))
+    if (!prompt_write(opened, &p->prompt, w, err))
         return false;
-    json_write_key(&w, "next");
-    json_write_array_begin(&w);
-    for (size_t i = 0; i < n; i++) {
-        json_write_object_begin(&w);
-        if (!token_write(opened, next[i].id, &w, err))
+    json_write_key(w, "next");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < p->n_next; i++) {
+        json_write_object_begin(w);
+        if (!token_write(opened, p->next[i].id, w, err))
             return false;
-        json_write_member_double(&w, "logit", next[i].logit);
-        json_write_member_double(&w, "probability", next[i].probability);
-        json_write_object_end(&w);
+        json_write_member_double(w, "logit", p->next[i].logit);
+        json_write_member_double(w, "probability", p->next[i].probability);
+        json_write_object_end(w);
     }
-    json_write_array_end(&w);
-    return command_json_end(call, &w, err);
+    json_write_array_end(w);
+    return true;
 }
 
-/* Runs the prompt; next [k] gets the tokens that are most likely after it. */
-static bool predict(struct command_call *call, const struct opened *opened, const struct prompt *prompt,
-                    struct next_token *next, size_t k, struct error *err)
+static bool show_prediction(const struct command_call *call, const struct opened *opened,
+                            const struct prediction *p, struct error *err)
 {
+    return show_prompt(call, opened, &p->prompt, err) && show_next(call, opened, p->next, p->n_next, err);
+}
+
+/* ---- one prompt ---- */
+
+static bool predict_one(struct command_call *call, const struct opened *opened, struct error *err)
+{
+    struct prediction p = {0};
+    struct json_write w;
     const char *file = option_string(call, "logits");
-    struct sequence sequence = {.ids = prompt->ids, .length = prompt->tokens.n};
-    struct place last = {.sequence = 0, .position = prompt->tokens.n - 1};
-    struct pass_options how = {.places = file ? NULL : &last, .n_places = file ? 0 : 1};
-    struct pass *pass = NULL;
-    size_t vocabulary = opened->model->config.vocabulary;
-    real *logits = memory_array(vocabulary, sizeof *logits);
-    bool ok = logits || error_memory(err, "predicting");
-    ok = ok && pass_new(&call->context, opened->model, &sequence, 1, &how, &pass, err) &&
-         pass_run(pass, err) && pass_logits(pass, &last, 1, logits, err);
-    if (ok && file)
-        ok = logits_write(&call->context, opened->model, pass, prompt->tokens.n, file,
-                          option_given(call, "force"), err);
-    if (ok)
-        next_tokens(logits, vocabulary, k, next);
-    pass_free(pass);
-    free(logits);
+    bool force = option_given(call, "force");
+    bool ok =
+        (!file || npy_check(call->context.fs, file, force, err)) &&
+        prompt_read(call, opened, 1, &p.prompt, err) &&
+        prediction_run(&call->context, opened, &p, 1, (size_t)option_u64(call, "top"), file, force, err);
+    if (ok && call->json) {
+        command_json_begin(call, &w);
+        opened_write(opened, &w);
+        ok = write_prediction(opened, &p, &w, err) && command_json_end(call, &w, err);
+    } else if (ok) {
+        ok = show_prediction(call, opened, &p, err);
+    }
+    prediction_release(&p);
     return ok;
+}
+
+/* ---- a file of prompts ---- */
+
+struct lines { /* of the batch file */
+    const char *name, *text;
+    size_t n, at, number; /* bytes in all, next byte, lines read */
+};
+
+/* The next lines as prompts, at most BATCH of them. */
+static bool read_batch(struct lines *lines, const struct opened *opened, struct prediction *batch, size_t *n,
+                       struct error *err)
+{
+    for (*n = 0; *n < BATCH && lines->at < lines->n; ++*n) {
+        const char *start = lines->text + lines->at, *end = memchr(start, '\n', lines->n - lines->at);
+        size_t length = end ? (size_t)(end - start) : lines->n - lines->at;
+        struct prompt *prompt = &batch[*n].prompt;
+        lines->at += length + 1;
+        lines->number++;
+        if (!prompt_of_text(opened, start, length, true, prompt, err))
+            return error_prefix(err, "%s:%zu", lines->name, lines->number);
+        if (prompt->tokens.n == 0) {
+            prompt_release(prompt);
+            return error_set(err, ERROR_USAGE, "%s:%zu: the prompt has no tokens, expected at least one",
+                             lines->name, lines->number);
+        }
+    }
+    return true;
+}
+
+static bool put_batch(const struct command_call *call, const struct opened *opened,
+                      const struct prediction *batch, size_t n, struct json_write *w, struct error *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        if (!call->json) {
+            ok = show_prediction(call, opened, &batch[i], err);
+            continue;
+        }
+        json_write_object_begin(w);
+        ok = write_prediction(opened, &batch[i], w, err);
+        json_write_object_end(w);
+    }
+    return ok;
+}
+
+static bool predict_lines(struct command_call *call, const struct opened *opened, struct lines *lines,
+                          struct json_write *w, struct error *err)
+{
+    bool ok = true;
+    while (ok && lines->at < lines->n) {
+        struct prediction batch[BATCH] = {0};
+        size_t n = 0;
+        ok = context_continue(&call->context, err) && read_batch(lines, opened, batch, &n, err) &&
+             prediction_run(&call->context, opened, batch, n, (size_t)option_u64(call, "top"), NULL, false,
+                            err) &&
+             put_batch(call, opened, batch, n, w, err);
+        for (size_t i = 0; i < BATCH; i++)
+            prediction_release(&batch[i]);
+        context_progress(&call->context, "predicting", lines->at < lines->n ? lines->at : lines->n, lines->n);
+    }
+    return ok;
+}
+
+static bool predict_batch(struct command_call *call, const struct opened *opened, struct error *err)
+{
+    struct lines lines = {.name = option_string(call, "batch")};
+    struct json_write w;
+    char *text;
+    if (!opened_need_tokenizer(opened, err) ||
+        !fs_read_file(call->context.fs, lines.name, LONGEST_BATCH, &text, &lines.n, err))
+        return false;
+    lines.text = text;
+    if (call->json) {
+        command_json_begin(call, &w);
+        w.flat_from = 5;
+        opened_write(opened, &w);
+        json_write_key(&w, "predictions");
+        json_write_array_begin(&w);
+    }
+    bool ok = predict_lines(call, opened, &lines, &w, err);
+    free(text);
+    if (!ok || !call->json)
+        return ok;
+    json_write_array_end(&w);
+    return command_json_end(call, &w, err);
 }
 
 static bool run(struct command_call *call, struct error *err)
 {
     struct opened opened = {0};
-    struct prompt prompt = {0};
-    struct next_token *next = NULL;
-    bool ok =
-        opened_open(call, call->args[0], true, &opened, err) && prompt_read(call, &opened, 1, &prompt, err);
-    if (!ok)
-        goto out;
-    uint64_t top = option_u64(call, "top");
-    size_t k = top < opened.model->config.vocabulary ? (size_t)top : opened.model->config.vocabulary;
-    next = memory_array(k, sizeof *next);
-    ok = next || error_memory(err, "predicting");
-    ok = ok && predict(call, &opened, &prompt, next, k, err);
-    if (ok && call->json)
-        ok = write_json(call, &opened, &prompt, next, k, err);
-    else if (ok)
-        ok = show_prompt(call, &opened, &prompt, err) && show_next(call, &opened, next, k, err);
-out:
-    free(next);
-    prompt_release(&prompt);
+    bool batch = option_given(call, "batch");
+    if (batch && (call->n_args > 1 || option_given(call, "ids") || option_given(call, "logits")))
+        return command_usage(call, err, "--batch takes the place of a prompt, of --ids and of --logits");
+    if (!opened_open(call, call->args[0], true, &opened, err))
+        return false;
+    bool ok = batch ? predict_batch(call, &opened, err) : predict_one(call, &opened, err);
     opened_release(&opened);
     return ok;
 }
@@ -155,12 +230,11 @@ const struct command command_predict = {
     .name = "predict",
     .summary = "show which tokens a model expects after a prompt",
     .synopsis = "MODEL PROMPT",
-    .help = "PROMPT is a text, or - for standard input (its last newline is not part of the prompt). The "
-            "tokens that "
-            "the model's tokenizer puts around every text, such as a beginning of text, are added; with "
-            "--ids nothing "
-            "is added.\n\n"
-            "Probabilities are the softmax over the whole vocabulary.",
+    .help =
+        "PROMPT is a text, or - for standard input (its last newline is not part of the prompt). The tokens "
+        "that the model's tokenizer puts around every text, such as a beginning of text, are added; with "
+        "--ids nothing is added.\n\n"
+        "Probabilities are the softmax over the whole vocabulary.",
     .options = options,
     .examples = examples,
     .min_args = 1,

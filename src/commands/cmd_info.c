@@ -6,7 +6,6 @@
 #include "format.h"
 #include "memory.h"
 #include "model.h"
-#include "table.h"
 
 struct dtype_sum {
     uint64_t tensors, elements, bytes;
@@ -20,7 +19,7 @@ struct info { /* what is told, in both forms */
     const char *tokenizer; /* name of its file, NULL: none */
 };
 
-static void gather(struct info *info)
+static bool gather(struct info *info, struct error *err)
 {
     const struct checkpoint *c = info->checkpoint;
     for (size_t i = 0; i < c->n_tensors; i++) {
@@ -34,99 +33,101 @@ static void gather(struct info *info)
     static const char *const names[] = {"tokenizer.json", "vocab.json", "tokenizer.model"};
     for (size_t i = 0; !info->tokenizer && i < sizeof names / sizeof *names; i++) {
         char *path = path_join(c->folder, names[i]);
-        if (path && fs_exists(c->context->fs, path))
+        if (!path)
+            return error_memory(err, "describing a model");
+        if (fs_exists(c->context->fs, path))
             info->tokenizer = names[i];
         free(path);
     }
+    return true;
 }
 
 /* ---- for people ---- */
 
-static void label(const struct command_call *call, const char *text)
+struct page {
+    const struct terminal *terminal;
+    struct str text;
+};
+
+static void label(struct page *page, const char *text)
 {
-    fprintf(call->out, "%s%-14s%s", terminal_style(&call->terminal, STYLE_CYAN), text,
-            terminal_style(&call->terminal, STYLE_PLAIN));
+    str_printf(&page->text, "%s%-14s%s", terminal_style(page->terminal, STYLE_CYAN), text,
+               terminal_style(page->terminal, STYLE_PLAIN));
 }
 
-static void print_text(const struct command_call *call, const char *text)
+static void line(struct page *page, const char *name, const char *text)
 {
-    struct str s = {0};
-    str_append_escaped(&s, text, strlen(text));
-    fprintf(call->out, "%s\n", s.failed || !s.data ? "" : s.data);
-    str_release(&s);
+    label(page, name);
+    str_append_escaped(&page->text, text, strlen(text));
+    str_append(&page->text, "\n");
 }
 
-static void print_sum(const struct command_call *call, const char *name, const struct dtype_sum *sum)
+static void sum_line(struct page *page, const char *name, const char *what, const struct dtype_sum *sum)
 {
-    struct str s = {0};
-    label(call, name);
-    text_count(&s, sum->elements);
-    str_append(&s, name[0] == 'p' ? " in " : " elements in ");
-    text_count(&s, sum->tensors);
-    str_append(&s, sum->tensors == 1 ? " tensor, " : " tensors, ");
-    text_bytes(&s, sum->bytes);
-    fprintf(call->out, "%s\n", s.failed ? "?" : s.data);
-    str_release(&s);
+    label(page, name);
+    text_count(&page->text, sum->elements);
+    str_printf(&page->text, "%s in ", what);
+    text_count(&page->text, sum->tensors);
+    str_append(&page->text, sum->tensors == 1 ? " tensor, " : " tensors, ");
+    text_bytes(&page->text, sum->bytes);
+    str_append(&page->text, "\n");
 }
 
-static void print_model(const struct command_call *call, const struct model *model)
+static void model_lines(struct page *page, const struct model *model)
 {
     const struct model_config *c = &model->config;
-    const struct weight *site = model_site(model, 0);
-    label(call, "architecture");
-    fprintf(call->out, "%s (%s)\n", model->architecture->title, model->architecture->model_type);
-    label(call, "shape");
-    fprintf(call->out, "%zu layers, width %zu, %zu heads", c->n_layers, c->width, c->n_heads);
+    struct str *s = &page->text;
+    label(page, "architecture");
+    str_printf(s, "%s (%s)\n", model->architecture->title, model->architecture->model_type);
+    label(page, "shape");
+    str_printf(s, "%zu layers, width %zu, %zu heads", c->n_layers, c->width, c->n_heads);
     if (c->n_kv_heads != c->n_heads)
-        fprintf(call->out, " (%zu for keys and values)", c->n_kv_heads);
-    fprintf(call->out, " of %zu, MLP %zu\n", c->head_dim, c->ff);
-    label(call, "vocabulary");
-    fprintf(call->out, "%zu tokens%s\n", c->vocabulary, c->tied ? ", output tied to the embedding" : "");
-    label(call, "context");
-    fprintf(call->out, "%zu tokens\n", c->context);
-    label(call, "edit sites");
-    fprintf(call->out, "%s and its like in layers 0 to %zu\n", site->tensor->name,
-            c->n_layers > 1 ? c->n_layers - 2 : 0);
+        str_printf(s, " (%zu for keys and values)", c->n_kv_heads);
+    str_printf(s, " of %zu, MLP %zu\n", c->head_dim, c->ff);
+    label(page, "vocabulary");
+    str_printf(s, "%zu tokens%s\n", c->vocabulary, c->tied ? ", output tied to the embedding" : "");
+    label(page, "context");
+    str_printf(s, "%zu tokens\n", c->context);
+    label(page, "edit sites");
+    if (c->n_layers > 1)
+        str_printf(s, "%s and its like, layers 0 to %zu\n", model_site(model, 0)->tensor->name,
+                   c->n_layers - 2);
+    else
+        str_append(s, "none: the last layer cannot be edited, and there is no other\n");
 }
 
-static void print_files(const struct command_call *call, const struct info *info)
+static void file_lines(struct page *page, const struct checkpoint *c)
 {
-    const struct checkpoint *c = info->checkpoint;
-    struct str s = {0};
     for (size_t i = 0; i < c->n_files; i++) {
-        str_clear(&s);
-        str_append(&s, c->files[i].name);
-        str_append(&s, ", ");
-        text_bytes(&s, c->files[i].size);
-        label(call, i ? "" : c->n_files > 1 ? "shards" : "file");
-        print_text(call, s.failed ? "?" : s.data);
+        label(page, i ? "" : c->n_files > 1 ? "shards" : "file");
+        str_append_escaped(&page->text, c->files[i].name, strlen(c->files[i].name));
+        str_append(&page->text, ", ");
+        text_bytes(&page->text, c->files[i].size);
+        str_append(&page->text, "\n");
     }
-    str_release(&s);
 }
 
 static bool print_human(const struct command_call *call, const struct info *info, struct error *err)
 {
-    (void)err;
-    label(call, "model");
-    print_text(call, info->checkpoint->path);
-    if (info->model) {
-        print_model(call, info->model);
-    } else {
-        label(call, "cannot run");
-        print_text(call, info->why.text);
-    }
-    print_sum(call, "parameters", &info->all);
+    struct page page = {.terminal = &call->terminal};
+    line(&page, "model", info->checkpoint->path);
+    if (info->model)
+        model_lines(&page, info->model);
+    else
+        line(&page, "cannot run", info->why.text);
+    sum_line(&page, "parameters", "", &info->all);
     for (size_t i = 0; i < DTYPE_COUNT; i++)
         if (info->sums[i].tensors)
-            print_sum(call, dtype_facts((enum dtype)i)->name, &info->sums[i]);
-    label(call, "tokenizer");
-    print_text(call, info->tokenizer ? info->tokenizer : "none");
-    print_files(call, info);
-    for (size_t i = 0; i < info->checkpoint->n_warnings; i++) {
-        label(call, "warning");
-        print_text(call, info->checkpoint->warnings[i]);
-    }
-    return true;
+            sum_line(&page, dtype_facts((enum dtype)i)->name, " elements", &info->sums[i]);
+    line(&page, "tokenizer", info->tokenizer ? info->tokenizer : "none");
+    file_lines(&page, info->checkpoint);
+    for (size_t i = 0; i < info->checkpoint->n_warnings; i++)
+        line(&page, "warning", info->checkpoint->warnings[i]);
+    bool ok = !page.text.failed || error_memory(err, "describing a model");
+    if (ok)
+        fputs(page.text.data, call->out);
+    str_release(&page.text);
+    return ok;
 }
 
 /* ---- as JSON ---- */
@@ -217,7 +218,7 @@ static bool run(struct command_call *call, struct error *err)
         *err = info.why;
         ok = false;
     }
-    gather(&info);
+    ok = ok && gather(&info, err);
     if (ok)
         ok = call->json ? print_json(call, &info, err) : print_human(call, &info, err);
     model_close(info.model);

@@ -29,19 +29,20 @@ static void shape_text(const struct tensor *tensor, struct str *out)
 
 static void add_row(struct table *table, const struct checkpoint *checkpoint, const struct tensor *tensor)
 {
-    struct str s = {0};
+    struct str shape = {0}, size = {0};
+    shape_text(tensor, &shape);
+    text_bytes(&size, tensor->bytes);
     table_cell_text(table, tensor->name, strlen(tensor->name));
     table_cell(table, "%s", dtype_facts(tensor->dtype)->name);
-    shape_text(tensor, &s);
-    table_cell(table, "%s", s.failed ? "?" : s.data);
-    str_clear(&s);
-    text_bytes(&s, tensor->bytes);
-    table_cell(table, "%s", s.failed ? "?" : s.data);
-    str_release(&s);
+    table_cell_text(table, shape.data, shape.length);
+    table_cell_text(table, size.data, size.length);
     if (checkpoint->n_files > 1) {
         const char *file = checkpoint->files[tensor->file].name;
         table_cell_text(table, file, strlen(file));
     }
+    table->text.failed |= shape.failed || size.failed;
+    str_release(&shape);
+    str_release(&size);
 }
 
 static bool print_table(const struct command_call *call, const struct checkpoint *checkpoint,

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Arguments may point into err->text, so everything is formatted apart and copied. */
+/* Names in parentheses: the functions, not the macros that call them. Arguments may point into err->text, so
+ * everything is formatted apart and copied. */
 
-bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
+bool(error_set)(struct error *err, enum error_kind kind, const char *format, ...)
 {
     char text[sizeof err->text];
     va_list args;
@@ -19,7 +20,7 @@ bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
     return false;
 }
 
-bool error_set_errno(struct error *err, const char *format, ...)
+bool(error_set_errno)(struct error *err, const char *format, ...)
 {
     int number = errno;
     char text[sizeof err->text], reason[128];
@@ -30,12 +31,12 @@ bool error_set_errno(struct error *err, const char *format, ...)
     return error_set(err, ERROR_IO, "%s: %s", text, strerror_r(number, reason, sizeof reason));
 }
 
-bool error_memory(struct error *err, const char *what)
+bool(error_memory)(struct error *err, const char *what)
 {
     return error_set(err, ERROR_MEMORY, "out of memory while %s", what);
 }
 
-bool error_prefix(struct error *err, const char *format, ...)
+bool(error_prefix)(struct error *err, const char *format, ...)
 {
     char text[sizeof err->text];
     va_list args;

@@ -1,8 +1,9 @@
 /* How every fallible function of lancet reports failure.
  *
- * A fallible function returns bool, true on success, and takes `struct error *err` as its last parameter. On false,
- * err holds a kind and one sentence that names the file, the tensor, what was found and what was expected. Outputs are
- * written only on success. `err` is never NULL. Callers may put context in front of the sentence, never replace it.
+ * A fallible function returns bool, true on success, and takes `struct error *err` as its last parameter. On
+ * false, err holds a kind and one sentence that names the file, the tensor, what was found and what was
+ * expected. Outputs are written only on success. `err` is never NULL. Callers may put context in front of the
+ * sentence, never replace it.
  */
 #ifndef LANCET_ERROR_H
 #define LANCET_ERROR_H
@@ -41,5 +42,17 @@ bool error_memory(struct error *err, const char *what);
 
 /* Puts context in front of the sentence that is there ("CONTEXT: sentence"). Returns false. */
 bool error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What they return is seen by the compiler at every call: fewer warnings about outputs that seem to be unset.
+ */
+static inline bool error_false(bool ignored)
+{
+    (void)ignored;
+    return false;
+}
+#define error_set(...) error_false(error_set(__VA_ARGS__))
+#define error_set_errno(...) error_false(error_set_errno(__VA_ARGS__))
+#define error_memory(...) error_false(error_memory(__VA_ARGS__))
+#define error_prefix(...) error_false(error_prefix(__VA_ARGS__))
 
 #endif

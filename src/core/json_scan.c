@@ -218,7 +218,7 @@ static bool raw_string(struct json_scan *s, const char **start, size_t *n, bool 
         if (s->position >= s->length)
             return json_scan_error(s, err, "the text ends inside a string");
         unsigned char c = (unsigned char)s->text[s->position];
-        uint32_t code;
+        uint32_t code = 0;
         if (c == '"')
             break;
         if (c == '\\') {
@@ -261,7 +261,7 @@ static bool unescape(struct json_scan *s, const char *raw, size_t n, struct json
         memcpy(s->buffer + length, from, plain);
         length += plain;
         inner.position += plain;
-        uint32_t code;
+        uint32_t code = 0;
         if (!slash)
             break;
         if (!escape(&inner, &code, err))

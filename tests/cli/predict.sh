@@ -3,7 +3,7 @@
 exec 2>&1
 facts_model m
 lancet predict m 'The capital of' >table
-sed -n 's/tokens:.*/tokens/p;2s/ *$//p' table
+sed -n 's/tokens:.*/tokens/p;2s/  */ /gp' table
 wc -l <table
 printf 'The capital of\n' | lancet predict m - | cmp - table
 lancet predict m --ids "$(lancet tokenize m --ids 'The capital of')" | cmp - table
@@ -26,5 +26,13 @@ try lancet predict m --ids ''
 try lancet predict m --ids 1,x
 try lancet predict m --ids 1,99999
 try lancet predict m --ids 1,99999999999
-try lancet predict m "$(yes the | head -n 300 | tr '\n' ' ')"
+try lancet predict m "$(yes the | head -n 300 | tr '\n' ' ')" 2>&1 | sed 's/is [0-9]*$/is N/'
 try lancet predict m --top x text
+printf 'The capital of\nThe king' >lines
+{ lancet predict m 'The capital of' && lancet predict m 'The king'; } >both
+lancet predict m --batch lines | cmp - both
+lancet predict m --batch lines --json | grep -c '"next"'
+printf 'one\n\ntwo\n' >lines
+try lancet predict m --batch lines
+try lancet predict m text --batch lines
+try lancet predict m --batch lines --logits x.npy

@@ -1,0 +1,34 @@
+# Text that continues a prompt: the same for any number of threads, cut at a stop text, drawn the same for one seed.
+. "$CASES/lib.sh"
+exec 2>&1
+facts_model m
+lancet generate m 'The Eiffel Tower is in' -n 12 >greedy
+test "$(wc -l <greedy)" -ge 1 || echo 'no new line at the end'
+printf 'The Eiffel Tower is in\n' | lancet generate m - -n 12 | cmp - greedy
+for threads in 1 2 3; do lancet --threads $threads generate m 'The Eiffel Tower is in' -n 12 | cmp - greedy; done
+lancet generate m --ids "$(lancet tokenize m --ids 'The Eiffel Tower is in')" -n 12 | cmp - greedy
+# The first token is the one that predict shows first.
+first=$(lancet predict m 'The Eiffel Tower is in' -k 1 --json | sed -n '/"next"/,$s/.*"text": "\(.*\)", "logit".*/\1/p')
+case $(cat greedy) in "$first"*) ;; *) echo "greedy text does not begin with '$first'" ;; esac
+lancet generate m 'The' -n 20 -t 1 --seed 7 >one
+lancet generate m 'The' -n 20 -t 1 --seed 7 | cmp - one
+lancet generate m 'The' -n 20 -t 1 --seed 8 | cmp -s - one && echo 'another seed, the same text'
+lancet generate m 'The' -n 20 -t 1 --seed 8 --top-k 1 >narrow
+lancet generate m 'The' -n 20 | cmp - narrow
+# A stop text is not part of the result, nor is what comes after it, even when it spans tokens.
+stop=$(head -n 1 greedy | cut -c 3-5)
+lancet generate m 'The Eiffel Tower is in' -n 12 --stop "$stop" --json | sed -n 's/^  "end": //p'
+test "$(lancet generate m 'The Eiffel Tower is in' -n 12 --stop "$stop")" = "$(head -n 1 greedy | cut -c 1-2)" || echo 'wrong cut'
+lancet generate m 'The' -n 0
+lancet generate m 'The' -n 3 --json >json
+sed -n '/"generated"/,$s/: ".*/: TEXT/;/"generated"/p' json
+grep -c '"id"' json
+# What does not fit into the context of the model is not made.
+lancet generate m "$(yes the | head -n 29 | tr '\n' ' ')" -n 1000 --json | sed -n 's/^  "end": //p'
+try lancet generate m 'The' -t -1
+try lancet generate m 'The' -t x
+try lancet generate m 'The' --top-p 0
+try lancet generate m 'The' --top-p 1.5
+try lancet generate m ''
+try lancet generate m
+try lancet generate m 'The' -n 3 --ids 1
