@@ -16,22 +16,25 @@
 #include "recover.h"
 #include "store.h"
 
-/* The directory part of a resolved path, malloc'ed. */
-static char *directory_of(const char *path)
+/* Bytes of the directory part of a path; 0: it has none. */
+static size_t directory_bytes(const char *path)
 {
-    const char *base = path_base(path);
-    size_t n = (size_t)(base - path);
+    size_t n = (size_t)(path_base(path) - path);
     while (n > 1 && path[n - 1] == '/')
         n--;
+    return n;
+}
+
+static char *directory_of(const char *path)
+{
+    size_t n = directory_bytes(path);
     return n ? memory_copy(path, n) : memory_string(".");
 }
 
 static bool lies_in(const char *path, const char *directory)
 {
-    char *own = directory_of(path);
-    bool same = own && strcmp(own, directory) == 0;
-    free(own);
-    return same;
+    size_t n = directory_bytes(path);
+    return n ? strlen(directory) == n && memcmp(path, directory, n) == 0 : strcmp(directory, ".") == 0;
 }
 
 static size_t file_in(const struct checkpoint *checkpoint, const char *directory, const char *name)

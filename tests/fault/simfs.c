@@ -9,6 +9,7 @@
 enum { PAGE = 4096, MOST_OPEN = 256, MOST_NAME = 64 };
 
 unsigned simfs_depth;
+long simfs_handed_over;
 
 /* ---- what the disk holds ---- */
 
@@ -663,6 +664,7 @@ static int sim_list(void *state, const char *path, char **out)
         p += strlen(p) + 1;
     }
     free(sorted.items);
+    simfs_handed_over++;
     *out = block;
     return 0;
 }

@@ -56,5 +56,7 @@ uint64_t simfs_draw(uint64_t *state, uint64_t n);
 
 /* How deep we are in calls of this file system: its own allocations are not lancet's. */
 extern unsigned simfs_depth;
+/* Blocks that were allocated inside and are freed by the caller (listings). */
+extern long simfs_handed_over;
 
 #endif
