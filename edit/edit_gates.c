@@ -10,7 +10,7 @@ const struct edit_gate_row edit_gate_rows[] = {
     [GATE_NEIGHBOURS] = {"neighbours",
                          "share of other subjects that keep the model's answer ahead of the target", 0.7,
                          false},
-    [GATE_NORM] = {"norm", "length of the update, in lengths of the weight", 1, true},
+    [GATE_NORM] = {"norm", "length of the update, in lengths of the weight", 3, true},
     [GATE_PERPLEXITY] = {"perplexity", "perplexity of a few plain sentences, after / before", 1.5, true},
     [GATE_KEYS] = {"keys", "cosine of the prompt's key and the mean key under the covariance (method rome)",
                    0.8, false},

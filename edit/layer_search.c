@@ -42,7 +42,8 @@ static void judge(const struct probe *probe, const struct probe_result *before,
     s->kept = n_asked ? kept / (double)n_asked : 1;
     double drift = after->prose_nll - before->prose_nll;
     s->prose = drift > 0 ? exp(-drift) : 1; /* also without prose, where drift is NaN */
-    s->score = s->target + s->kept > 0 ? 2 * s->target * s->kept / (s->target + s->kept) * s->prose : 0;
+    double both = s->target + s->kept > 0 ? 2 * s->target * s->kept / (s->target + s->kept) : 0;
+    s->score = both * s->prose * exp(-s->size / 4);
 }
 
 /* One trial; an edit that cannot be made there is a failed candidate, not an error. */

@@ -6,6 +6,7 @@
 #include "ops.h"
 #include "own_texts.h"
 #include "str.h"
+#include "utf8.h"
 
 /* ---- rows ---- */
 
@@ -38,26 +39,72 @@ static bool add_text(struct probe *p, const struct tokenizer *tokenizer, const s
     return ok;
 }
 
-/* The request's template with other subjects. */
+/* The request's template with another subject; the name is kept when the row was added. */
+static bool add_neighbour(struct probe *p, const struct tokenizer *tokenizer, const struct edit_request *q,
+                          const char *subject, size_t longest, struct error *err)
+{
+    bool added, ok;
+    struct str text = {0};
+    if (strcmp(subject, q->subject) == 0)
+        return true;
+    str_append_bytes(&text, q->prompt, q->subject_start);
+    str_append(&text, subject);
+    str_append(&text, q->prompt + q->subject_end);
+    ok = add_text(p, tokenizer, &text, longest, NULL, 0, &added, err);
+    str_release(&text);
+    if (ok && added) {
+        p->neighbours[p->n_neighbours] = arena_copy(&p->arena, subject, strlen(subject));
+        ok = p->neighbours[p->n_neighbours++] || error_memory(err, "preparing the checks of an edit");
+    }
+    return ok;
+}
+
 static bool add_neighbours(struct probe *p, const struct tokenizer *tokenizer, const struct edit_request *q,
                            const struct own_texts *texts, size_t longest, struct error *err)
 {
-    for (size_t i = 0; texts->subjects[i] && p->n_neighbours < PROBE_NEIGHBOURS; i++) {
-        bool added, ok;
-        struct str text = {0};
-        if (strcmp(texts->subjects[i], q->subject) == 0)
-            continue;
-        str_append_bytes(&text, q->prompt, q->subject_start);
-        str_append(&text, texts->subjects[i]);
-        str_append(&text, q->prompt + q->subject_end);
-        ok = add_text(p, tokenizer, &text, longest, NULL, 0, &added, err);
-        str_release(&text);
-        if (!ok)
+    for (size_t i = 0; texts->subjects[i] && i < PROBE_NEIGHBOURS - PROBE_NEAR; i++)
+        if (!add_neighbour(p, tokenizer, q, texts->subjects[i], longest, err))
             return false;
-        if (added)
-            p->neighbours[p->n_neighbours++] = texts->subjects[i];
-    }
     return true;
+}
+
+/* Where the last word of a subject begins (unspaced scripts: its second half); 0: it has only one. */
+static size_t last_word(const char *subject)
+{
+    size_t n = strlen(subject), n_codes = 0, seen = 0;
+    const char *space = strrchr(subject, ' ');
+    uint32_t code = 0;
+    if (space)
+        return (size_t)(space - subject);
+    for (size_t i = 0; i < n; n_codes++)
+        i += utf8_decode(subject + i, n - i, &code);
+    if (n_codes < 2 || !script_unspaced(code))
+        return 0;
+    for (size_t i = 0; i < n; seen++) {
+        if (seen == n_codes / 2)
+            return i;
+        i += utf8_decode(subject + i, n - i, &code);
+    }
+    return 0;
+}
+
+/* Subjects with the request's own last word: an edit that hangs on it alone shows here. */
+static bool add_near(struct probe *p, const struct tokenizer *tokenizer, const struct edit_request *q,
+                     const struct own_texts *texts, size_t longest, struct error *err)
+{
+    size_t at = last_word(q->subject), before = p->n_neighbours;
+    bool ok = true;
+    for (size_t i = 0; ok && at && texts->subjects[i] && i < PROBE_NEAR; i++) {
+        struct str subject = {0};
+        size_t head = strcspn(texts->subjects[i], " ");
+        str_append_bytes(&subject, texts->subjects[i], head);
+        str_append(&subject, q->subject + at);
+        ok = (!subject.failed || error_memory(err, "preparing the checks of an edit")) &&
+             add_neighbour(p, tokenizer, q, subject.data, longest, err);
+        str_release(&subject);
+    }
+    p->n_near = p->n_neighbours - before;
+    return ok;
 }
 
 static bool add_held_out(struct probe *p, const struct tokenizer *tokenizer, const struct edit_request *q,
@@ -127,7 +174,8 @@ bool probe_build(const struct tokenizer *tokenizer, const struct edit_request *r
         const struct own_texts *texts =
             own_texts_for(script_of_text(request->prompt, strlen(request->prompt)));
         ok = add_neighbours(&p, tokenizer, request, texts, longest, err) &&
-             (!held_out || add_held_out(&p, tokenizer, request, texts, longest, err)) &&
+             (!held_out || (add_near(&p, tokenizer, request, texts, longest, err) &&
+                            add_held_out(&p, tokenizer, request, texts, longest, err))) &&
              add_prose(&p, tokenizer, texts->prose, longest, err);
     }
     ok = ok && place_all(&p, err);
@@ -301,7 +349,7 @@ double probe_kept(const struct probe *probe, const struct probe_result *before,
                   const struct probe_result *after, size_t *n_kept, size_t *n_asked)
 {
     *n_kept = *n_asked = 0;
-    for (size_t i = 0; i < probe->n_neighbours; i++) {
+    for (size_t i = 0; i + probe->n_near < probe->n_neighbours; i++) {
         /* Where the target was as likely as the answer before, nothing can be lost. */
         if (before->neighbours[i].answer == probe->target[0])
             continue;

@@ -2,8 +2,9 @@
  *
  *     the bare prompt with its target,
  *     the same template with other subjects of lancet's own list (neighbours),
- *     other prefixes before the prompt that the edit was not made with (held out; only when asked for),
- *     a few sentences of lancet's own (perplexity).
+ *     and with subjects that begin like those and end like the request's (near neighbours; only with held
+ * out), other prefixes before the prompt that the edit was not made with (held out; only when asked for), a
+ * few sentences of lancet's own (perplexity).
  *
  * Nothing of a request but its prompt, subject and target goes in; neighbours' answers are the model's own.
  */
@@ -12,12 +13,14 @@
 
 #include "edit_rows.h"
 
-enum { PROBE_TOP = 5, PROBE_NEIGHBOURS = 12, PROBE_HELD_OUT = 8, PROBE_PROSE = 64 };
+enum { PROBE_TOP = 5, PROBE_NEIGHBOURS = 16, PROBE_NEAR = 4, PROBE_HELD_OUT = 8, PROBE_PROSE = 64 };
 
 struct probe {
     struct sequence *rows;
-    size_t n_rows, n_neighbours, n_held_out,
-        n_prose;                              /* prompt, neighbours, held out, prose (0 or 1), in order */
+    size_t n_rows;
+    /* Of them, in this order: the prompt, neighbours (the last n_near of them near), held out, prose (0 or
+     * 1). */
+    size_t n_neighbours, n_near, n_held_out, n_prose;
     const char *neighbours[PROBE_NEIGHBOURS]; /* their subjects */
     struct place *places;                     /* where logits are read, in the order of the rows */
     size_t n_places;
@@ -60,7 +63,8 @@ void probe_release(struct probe *probe);
 bool probe_run(const struct context *context, const struct model *model, const struct probe *probe,
                const struct probe_result *before, struct probe_result *out, struct error *err);
 
-/* Share of neighbours whose answer before is still more probable than the target; 1 when there are none. */
+/* Share of neighbours (the near ones apart) whose answer before is still more probable than the target; 1
+ * when there are none. */
 double probe_kept(const struct probe *probe, const struct probe_result *before,
                   const struct probe_result *after, size_t *n_kept, size_t *n_asked);
 

@@ -11,6 +11,7 @@
 enum setting {
     SETTING_LR,
     SETTING_STEPS,
+    SETTING_ENOUGH,
     SETTING_STOP,
     SETTING_CLAMP,
     SETTING_KL,

@@ -9,6 +9,9 @@
  * logits. */
 static const double rounding_level = 1e-5;
 
+/* -log p of a target that counts as reached: p = 0.9. */
+static const double reached = 0.1;
+
 struct adam {               /* torch's form, betas 0.9 and 0.999, eps 1e-8 */
     double *first, *second; /* [n] */
     size_t n;
@@ -86,6 +89,14 @@ static bool check_first_gradient(const struct loop *loop, struct error *err)
         reach);
 }
 
+/* Whether evaluation number `it` (from 0) is the last one. */
+static bool is_last(const struct settings *s, const struct target_loss *loss, size_t it)
+{
+    size_t n = it + 1;
+    return loss->nll + loss->kl < s->value[SETTING_STOP] || n == (size_t)s->value[SETTING_STEPS] ||
+           (n >= (size_t)s->value[SETTING_ENOUGH] && loss->nll < reached);
+}
+
 static bool run(const struct context *context, struct loop *loop, struct target *out, struct error *err)
 {
     const struct settings *s = loop->settings;
@@ -96,7 +107,7 @@ static bool run(const struct context *context, struct loop *loop, struct target 
             return false;
         out->n_steps = it + 1;
         context_progress(context, "finding the target vector", it + 1, steps);
-        if (loss->nll + loss->kl < s->value[SETTING_STOP] || it + 1 == steps)
+        if (is_last(s, loss, it))
             return true;
         if (!differentiate(loop, out->delta, err))
             return false;

@@ -126,7 +126,7 @@ def main():
     folder = os.path.join(work, "model")
     shutil.copytree(o.model, folder, ignore=shutil.ignore_patterns(".lancet"))
     os.system(f"chmod -R u+w {folder}")
-    before, scorer, rows, wrong, start = weight_digests(folder), Scorer(folder), [], 0, time.time()
+    before, scorer, rows, wrong, start = weight_digests(folder), Scorer(o.model), [], 0, time.time()
     for i in range(o.first, min(o.first + o.n, len(records))):
         if o.limit and time.time() - start > o.limit:
             break

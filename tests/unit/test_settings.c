@@ -70,7 +70,7 @@ START_TEST(assignments_change_one_setting)
     ck_assert_double_eq(s.value[SETTING_LR], 0.25);
     ck_assert_double_eq(s.value[SETTING_IDENTITY], 1);
     ck_assert_double_eq(s.value[SETTING_RIDGE], 1e-3);
-    ck_assert_double_eq(s.value[SETTING_STEPS], 25);
+    ck_assert_double_eq(s.value[SETTING_ENOUGH], 25);
 }
 END_TEST
 

@@ -49,6 +49,7 @@ static struct settings settings_of(double lr, double steps, double stop, double 
     struct settings s = {{0}};
     s.value[SETTING_LR] = lr;
     s.value[SETTING_STEPS] = steps;
+    s.value[SETTING_ENOUGH] = steps;
     s.value[SETTING_STOP] = stop;
     s.value[SETTING_CLAMP] = clamp;
     s.value[SETTING_DECAY] = decay;
@@ -134,6 +135,22 @@ START_TEST(stops_when_the_loss_without_decay_is_small)
     ck_assert_double_gt(last->total, 0.03); /* with the decay the loop would have gone on */
     ck_assert_double_eq_tol(last->total, last->nll + last->kl + last->decay, 1e-12);
     ck_assert_double_ge(t.steps[t.n_steps - 2].nll, 0.03);
+    target_release(&t);
+}
+END_TEST
+
+START_TEST(a_small_loss_is_enough_after_a_while)
+{
+    struct bowl b = {.a = {1, 1, 1, 1}, .m = {0.4, 0.4, 0.4, 0.4}};
+    struct target_problem p = problem_of(&b);
+    struct settings s = settings_of(0.05, 100, 1e-6, 100, 0);
+    struct target t;
+    struct error err = {0};
+    s.value[SETTING_ENOUGH] = 3;
+    ck_assert_msg(target_optimise(&context, &p, &s, &t, &err), "%s", err.text);
+    ck_assert_uint_gt(t.n_steps, 3); /* at the third, 4 (.4 - .1)^2 is too much still */
+    ck_assert_double_lt(t.steps[t.n_steps - 1].nll, 0.1);
+    ck_assert_double_ge(t.steps[t.n_steps - 2].nll, 0.1);
     target_release(&t);
 }
 END_TEST
@@ -235,6 +252,7 @@ int main(void)
     tcase_add_test(tests, the_first_step_of_adam_has_the_length_of_lr);
     tcase_add_test(tests, two_steps_of_adam_as_torch_makes_them);
     tcase_add_test(tests, stops_when_the_loss_without_decay_is_small);
+    tcase_add_test(tests, a_small_loss_is_enough_after_a_while);
     tcase_add_test(tests, a_target_that_is_reached_at_once_needs_no_gradient);
     tcase_add_test(tests, delta_stays_inside_the_clamp);
     tcase_add_test(tests, decay_is_the_length_over_the_square_of_the_value);
