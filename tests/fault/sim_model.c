@@ -91,8 +91,8 @@ static bool look(struct sim_model *m, size_t i, struct error *err)
     return f->map || error_set_errno(err, "%s: cannot map", f->path);
 }
 
-bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
-                    struct error *err)
+bool sim_model_settle(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
+                      struct error *err)
 {
     struct checkpoint_options options = {.mode = mode, .force = force};
     bool ok = true;
@@ -111,6 +111,17 @@ bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode
     for (size_t i = 0; ok && i < SIM_FILES; i++)
         ok = hold(m, i, mode == CHECKPOINT_CHANGE, err);
     ok = ok && history_settle(&m->context, &m->checkpoint, &options, &m->checkpoint.recovered, err);
+    if (!ok)
+        sim_model_close(m);
+    return ok;
+}
+
+bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
+                    struct error *err)
+{
+    if (!sim_model_settle(m, sim, mode, force, err))
+        return false;
+    bool ok = true;
     for (size_t i = 0; ok && i < SIM_FILES; i++)
         ok = look(m, i, err);
     for (size_t i = 0; ok && i < SIM_TENSORS; i++) {

@@ -27,6 +27,9 @@ struct sim_model {
 bool sim_model_open(struct sim_model *model, struct simfs *sim, enum checkpoint_mode mode, bool force,
                     struct error *err);
 void sim_model_close(struct sim_model *model);
+/* The first half of it: open, lock, settle. The model is left open when it succeeds. */
+bool sim_model_settle(struct sim_model *model, struct simfs *sim, enum checkpoint_mode mode, bool force,
+                      struct error *err);
 
 /* Changes x and z (or the tensors named) as one transaction; the bytes depend on the seed. */
 bool sim_model_change(struct sim_model *model, const char *const *names, size_t n, unsigned seed,

@@ -192,7 +192,8 @@ static void add_write(struct inode *inode, enum write_kind kind, size_t offset, 
     } else {
         if (offset + n > inode->now.size)
             bytes_resize(&inode->now, offset + n);
-        memcpy(inode->now.data + offset, bytes, n);
+        if (n)
+            memcpy(inode->now.data + offset, bytes, n);
     }
 }
 
@@ -218,7 +219,7 @@ static void inode_sync(struct inode *inode)
         const struct pending_write *w = &inode->writes[i];
         if (w->kind == WRITE_SIZE || w->offset + w->n > inode->synced.size)
             bytes_resize(&inode->synced, w->kind == WRITE_SIZE ? w->n : w->offset + w->n);
-        if (w->kind == WRITE_BYTES)
+        if (w->kind == WRITE_BYTES && w->n)
             memcpy(inode->synced.data + w->offset, w->bytes, w->n);
     }
     for (size_t i = 0; i < inode->n_name_changes; i++)

@@ -3,10 +3,12 @@
 
 Every seed is made here, from a few lines that say what it is; nothing binary is kept in the repository. A target adds
 one function to TARGETS that gives (name, bytes) pairs."""
+import hashlib
 import json
 import os
 import struct
 import sys
+import zlib
 
 
 def safetensors(header, data=b"", length=None):
@@ -52,7 +54,80 @@ def index_seeds():
     yield "bad-surrogate", b'{"weight_map":{"\\ud800":"x"}}'
 
 
-TARGETS = {"safetensors": safetensors_seeds, "index": index_seeds}
+def journal_seeds():
+    """Records as docs/history-format.md has them, for the model of tests/fault/sim_model.c. A first byte of flags: 1: put
+    checksums right, 2: the files are half-changed, 4: the record is committed."""
+    page = 4096
+    nonce = 0x0123456789ABCDEF
+
+    def random_bytes(state, n):
+        out = bytearray()
+        for _ in range(n):
+            state ^= state << 13 & 2**64 - 1
+            state ^= state >> 7
+            state ^= state << 17 & 2**64 - 1
+            out.append(state % 256)
+        return bytes(out)
+
+    def model(text, head, data, state):
+        return struct.pack("<Q", head) + text.encode().ljust(head) + random_bytes(state, data)
+
+    files = [
+        model('{"x":{"dtype":"BF16","shape":[2500],"data_offsets":[0,5000]},'
+              '"y":{"dtype":"U8","shape":[6001],"data_offsets":[5000,11001]}}', 160, 11001, 77),
+        model('{"v":{"dtype":"U8","shape":[77],"data_offsets":[0,77]},'
+              '"z":{"dtype":"F32","shape":[1500],"data_offsets":[77,6077]},'
+              '"w":{"dtype":"U8","shape":[123],"data_offsets":[6077,6200]}}', 4500, 6200, 78)]
+    heads = [168, 4508]
+    guard = (nonce & 2**56 - 1 | 0x7F << 56).to_bytes(8, "little")
+    sha = lambda data: hashlib.sha256(data).digest()
+    padded = lambda data: data + bytes(-len(data) % page)
+
+    def sealed(fixed, document):
+        text = json.dumps(document, separators=(",", ":")).encode()
+        head = fixed + struct.pack("<Q", len(text))
+        return padded(head + sha(head + text) + text)
+
+    def header(**more):
+        document = {
+            "number": 1, "kind": "edit", "command": "lancet edit", "note": None, "host": "h", "time": 1, "undoes": [], "drops": [],
+            "files": [{"name": name, "size": len(files[i]), "head": heads[i], "sha256": sha(files[i][:heads[i]]).hex(),
+                       "guard": guard.hex()} for i, name in enumerate(["one.safetensors", "two.safetensors"])],
+            "tensors": [{"name": "x", "file": 0, "dtype": "BF16", "offset": 168, "bytes": 5000, "before": sha(files[0][168:5168]).hex()},
+                        {"name": "z", "file": 1, "dtype": "F32", "offset": 4585, "bytes": 6000, "before": sha(files[1][4585:10585]).hex()}]}
+        return sealed(b"LNCTHEAD" + struct.pack("<IIQ", 1, page, nonce), {**document, **more})
+
+    def chunk(sequence, file, own, n, planes=False):
+        begin = own if planes else own // page * page
+        end = own + n if planes else min(-(-(own + n) // page) * page, len(files[file])) if n else page
+        held = files[file][begin:end]
+        packed = zlib.compress(bytes(len(held)) if planes else held)
+        head = b"LNCTCHNK" + struct.pack("<QQIIQQQQQ", nonce, sequence, file, planes, begin, end - begin, len(packed), own, n)
+        head = (head + sha(held) + sha(files[file][own:own + n]) + sha(packed)).ljust(224, b"\0")
+        return padded(head + sha(head) + packed)
+
+    def trailer(n):
+        after = [sha(files[0][168:5168]).hex(), sha(files[1][4585:10585]).hex()]
+        return sealed(b"LNCTTAIL" + struct.pack("<QQ", nonce, n), {"after": after})
+
+    firsts = chunk(0, 0, 0, 0) + chunk(1, 1, 0, 0)
+    owned = [(0, 168, 2500), (0, 2668, 2500), (1, 4585, 3100), (1, 7685, 2900)]
+    pages = b"".join(chunk(2 + i, *own) for i, own in enumerate(owned))
+    planes = b"".join(chunk(i, *own, planes=True) for i, own in enumerate(owned))
+    whole = header() + firsts + pages + trailer(6)
+    for flags in range(4):
+        yield f"good-open-{flags}", bytes([flags]) + whole
+        yield f"good-cut-{flags}", bytes([flags]) + header() + firsts + pages[:2 * page] + bytes(3 * page)
+    yield "good-header", b"\1" + header()
+    yield "good-committed", b"\5" + whole
+    yield "good-planes", b"\5" + header() + planes + trailer(4)
+    yield "good-undo", b"\5" + header(kind="undo", drops=[1], note="{}") + firsts + pages + trailer(6)
+    yield "bad-empty", b"\0"
+    yield "bad-torn", b"\0" + whole[:5000].ljust(3 * page, b"\xff")
+    yield "bad-open-planes", b"\1" + header() + planes
+
+
+TARGETS = {"journal": journal_seeds, "safetensors": safetensors_seeds, "index": index_seeds}
 
 
 def main():
