@@ -256,6 +256,7 @@ START_TEST(test_what_keys_depend_on)
         ck_assert_int_lt(strcmp(list[i - 1]->name, list[i]->name), 0);
     for (size_t i = 0; i < n; i++)
         ck_assert_str_ne(list[i]->name, "model.layers.1.mlp.down_proj.weight");
+    free(list);
     teardown(&f);
 }
 END_TEST
