@@ -132,6 +132,31 @@ static bool choose_reason(struct edit *edit, struct error *err)
     return true;
 }
 
+/* In the last block only the subject's own position sees delta: when the prompt goes on after it, nothing
+ * that is scored does. target_optimise would find the gradient to be zero; this says so before any work. */
+static bool check_reach(const struct edit *edit, const struct edit_item *item, struct error *err)
+{
+    if (item->reason == LAYER_SEARCHED || item->nothing_to_do)
+        return true;
+    const struct edit_rows *rows = &item->rows;
+    if (item->layer + 1 < edit->model->config.n_layers ||
+        rows->subject[0] + rows->n_target >= rows->rows[0].length)
+        return true;
+    return error_set(
+        err, ERROR_NUMERIC,
+        "layer %zu is the last one and the prompt goes on after the subject: the gradient of the target's "
+        "probability with respect to delta is zero there, no edit of it can reach the answer",
+        item->layer);
+}
+
+static bool check_layers(const struct edit *edit, struct error *err)
+{
+    for (size_t i = 0; i < edit->n_items; i++)
+        if (!check_reach(edit, &edit->items[i], err))
+            return about(edit, &edit->items[i], err);
+    return true;
+}
+
 static const struct solver *solver_of(const struct edit *edit, size_t layer)
 {
     for (size_t i = 0; i < edit->n_solvers; i++)
@@ -183,27 +208,11 @@ static bool search_layers(struct edit *edit, struct error *err)
 
 /* ---- the edits ---- */
 
-/* In the last block only the subject's own position sees delta: when the prompt goes on after it, nothing
- * that is scored does. target_optimise would find the gradient to be zero; this says so before any work. */
-static bool check_reach(const struct edit *edit, const struct edit_item *item, struct error *err)
-{
-    const struct edit_rows *rows = &item->rows;
-    if (item->layer + 1 < edit->model->config.n_layers ||
-        rows->subject[0] + rows->n_target >= rows->rows[0].length)
-        return true;
-    return error_set(
-        err, ERROR_NUMERIC,
-        "layer %zu is the last one and the prompt goes on after the subject: the gradient of the target's "
-        "probability with respect to delta is zero there, no edit of it can reach the answer",
-        item->layer);
-}
-
 static bool apply_item(struct edit *edit, struct edit_item *item, struct error *err)
 {
     if (item->nothing_to_do)
         return true;
-    if (!check_reach(edit, item, err) ||
-        !rank_one_compute(edit->context, edit->model, &item->rows, item->layer, edit->options->method,
+    if (!rank_one_compute(edit->context, edit->model, &item->rows, item->layer, edit->options->method,
                           &edit->settings, solver_of(edit, item->layer), &item->edit, err) ||
         !rank_one_apply(edit->model, &item->edit, err))
         return about(edit, item, err);
@@ -325,7 +334,7 @@ bool edit_prepare(const struct context *context, struct model *model, const stru
     if (!anything_to_do(out))
         return true;
     double asked = now();
-    if (!open_solvers(out, err))
+    if (!check_layers(out, err) || !open_solvers(out, err))
         return false;
     double solved = now();
     if (!search_layers(out, err))
