@@ -25,17 +25,23 @@ static bool no_record(const struct walk *w, struct error *err, const char *what)
     return error_set(err, ERROR_FORMAT, "%s: byte %" PRIu64 ": %s", w->path, w->position, what);
 }
 
+/* Bytes of the record from the position on. */
+static uint64_t left(const struct walk *w)
+{
+    return w->position < w->record->disk_size ? w->record->disk_size - w->position : 0;
+}
+
 /* The whole header or trailer at the position: its bytes, or NULL if they cannot be one. */
 static bool read_sealed(const struct walk *w, uint8_t **out, size_t *n, struct error *err)
 {
     uint8_t head[RECORD_HEAD];
     *out = NULL;
-    if (w->record->disk_size - w->position < sizeof head)
+    if (left(w) < sizeof head)
         return true;
     if (!fs_read_at(w->fs, w->fd, w->path, head, sizeof head, w->position, err))
         return false;
     uint64_t extent = record_head_extent(head);
-    if (extent == 0 || extent > w->record->disk_size - w->position)
+    if (extent == 0 || extent > left(w))
         return true;
     uint8_t *bytes = memory_array((size_t)extent, 1);
     if (!bytes)
@@ -70,7 +76,7 @@ static bool stream_intact(const struct walk *w, const struct record_chunk *chunk
                           struct error *err)
 {
     *intact = false;
-    if (chunk->packed_bytes > w->record->disk_size - (w->position + RECORD_CHUNK_HEAD))
+    if (chunk->packed_bytes > left(w) - RECORD_CHUNK_HEAD)
         return true;
     if (!w->open) {
         *intact = true; /* whoever unpacks it will see */
@@ -96,7 +102,7 @@ static bool load_chunk(struct walk *w, struct error *err)
     uint64_t nonce = 0;
     bool intact = false;
     w->stop = true;
-    if (w->record->disk_size - w->position < sizeof head)
+    if (left(w) < sizeof head)
         return true;
     if (!fs_read_at(w->fs, w->fd, w->path, head, sizeof head, w->position, err) ||
         !record_chunk_decode(head, &intact, &nonce, &chunk, err))
@@ -144,11 +150,9 @@ static bool load_trailer(struct walk *w, struct error *err)
 static bool nothing_after(struct walk *w, uint64_t from, struct error *err)
 {
     const struct record *record = w->record;
-    for (w->position = from;
-         w->position < record->disk_size && record->disk_size - w->position >= RECORD_HEAD;
-         w->position += RECORD_PAGE) {
+    for (w->position = from; left(w) >= RECORD_HEAD; w->position += RECORD_PAGE) {
         uint8_t head[RECORD_CHUNK_HEAD] = {0};
-        size_t n = (size_t)u64_least(sizeof head, record->disk_size - w->position);
+        size_t n = (size_t)u64_least(sizeof head, left(w));
         if (!fs_read_at(w->fs, w->fd, w->path, head, n, w->position, err))
             return false;
         struct record_chunk chunk;

@@ -122,12 +122,65 @@ def journal_seeds():
     yield "good-committed", b"\5" + whole
     yield "good-planes", b"\5" + header() + planes + trailer(4)
     yield "good-undo", b"\5" + header(kind="undo", drops=[1], note="{}") + firsts + pages + trailer(6)
+    yield "good-unpadded", b"\1" + header().rstrip(b"\0")
     yield "bad-empty", b"\0"
     yield "bad-torn", b"\0" + whole[:5000].ljust(3 * page, b"\xff")
     yield "bad-open-planes", b"\1" + header() + planes
 
 
-TARGETS = {"journal": journal_seeds, "safetensors": safetensors_seeds, "index": index_seeds}
+def tokenizer_seeds():
+    def tokenizer(vocab, merges, text, model=(), **stages):
+        pieces = {p: i for i, p in enumerate(vocab)}
+        document = {**stages, "model": {"type": "BPE", **dict(model), "vocab": pieces, "merges": merges}}
+        return json.dumps(document, ensure_ascii=False).encode() + b"\0" + text.encode()
+
+    def added(id, content, **flags):
+        return {"id": id, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True, **flags}
+
+    def replace(pattern, content, kind="String"):
+        return {"type": "Replace", "pattern": {kind: pattern}, "content": content}
+
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    words = {"type": "Split", "pattern": {"Regex": r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|\s+(?!\S)|\s+"},
+             "behavior": "Isolated", "invert": False}
+    metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
+    strip = {"type": "Strip", "strip_left": True, "strip_right": True}
+
+    def normalizers(*stages):
+        return {"type": "Sequence", "normalizers": list(stages)}
+
+    def pretokenizers(*stages):
+        return {"type": "Sequence", "pretokenizers": list(stages)}
+
+    template = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}
+    fallback = {"type": "Sequence", "decoders": [replace("\u2581", " "), {"type": "ByteFallback"}, {"type": "Fuse"},
+                                                 {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    yield "good-bytes", tokenizer(["h", "e", "he", "\u0120", "\u0120he"], ["h e", ["\u0120", "he"]],
+                                  "he he'S \u00e9 12", pre_tokenizer=level, decoder=level)
+    yield "good-split", tokenizer(["h", "e", "he", "\u0120"], ["h e"], "he's 1234  he\n", {"ignore_merges": True},
+                                  pre_tokenizer=pretokenizers(words, {**level, "use_regex": False}), decoder=level)
+    yield "good-fallback", tokenizer(["<s>", "<unk>", "\u2581", "a", "\u2581a", "<0xC3>", "<0xA9>"], [["\u2581", "a"]],
+                                     "a a\u00e9 xx<s>", {"byte_fallback": True, "fuse_unk": True, "unk_token": "<unk>"},
+                                     added_tokens=[added(0, "<s>")], post_processor=template, decoder=fallback,
+                                     normalizer=normalizers({"type": "Prepend", "prepend": "\u2581"}, replace(" ", "\u2581")))
+    yield "good-added", tokenizer(["a", "b", "ab"], ["a b"], "ab [M]  a xa b",
+                                  added_tokens=[added(3, "[M]", lstrip=True, rstrip=True), added(4, "a", single_word=True, normalized=True)],
+                                  normalizer=normalizers({"type": "NFKC"}, {"type": "Lowercase"}, strip))
+    yield "good-metaspace", tokenizer(["\u2581", "a", "\u2581a"], ["\u2581 a"], "a a  a", pre_tokenizer=metaspace, decoder=metaspace)
+    yield "good-words", tokenizer(["a</w>", "b", "ba</w>"], ["b a</w>"], "ba, a1 2", {"end_of_word_suffix": "</w>"},
+                                  pre_tokenizer=pretokenizers({"type": "Whitespace"}, {"type": "Digits", "individual_digits": False},
+                                                              {"type": "Punctuation", "behavior": "Contiguous"}, {"type": "WhitespaceSplit"}))
+    yield "good-marks", tokenizer(["e"], [], "e\u0301\u0323 \u1112\u1161\u11ab \ufb01", normalizer={"type": "NFD"})
+    yield "good-order", b'{"model":{"merges":["a b"],"vocab":{"a":0,"b":1,"ab":2}}}\0abba'
+    yield "bad-merge", tokenizer(["a", "b"], ["a b"], "ab")
+    yield "bad-growth", tokenizer(["a"], [], "a" * 50, normalizer=normalizers(*[replace("a", "a" * 30)] * 9))
+    yield "bad-pattern", tokenizer(["a"], [], "a" * 60, pre_tokenizer={"type": "Split", "pattern": {"Regex": "(a+a+)+[^a]"}, "behavior": "Removed"})
+    yield "bad-text", tokenizer(["a"], [], "") + b"\xff\xe4\xbd\xed\xa0\x80"
+    yield "bad-twice", b'{"model":{"vocab":{"a":0,"a":1},"merges":[]}}\0a'
+
+
+TARGETS = {"journal": journal_seeds, "safetensors": safetensors_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds}
 
 
 def main():
