@@ -115,6 +115,47 @@ void help_paragraphs(const char *text,
     }
 }
 
+/* Where the last column of a line begins. */
+static size_t last_column(const char *line, size_t n)
+{
+    size_t at = strspn(line, " ");
+    for (size_t i = at; i + 2 < n; i++)
+        if (line[i] == ' ' && line[i + 1] == ' ' && line[i + 2] != ' ')
+            at = i + 2;
+    return at < n ? at : 0;
+}
+
+void help_fill_lines(struct str *out, const char *text, size_t width)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n"), column = last_column(text, n);
+        char *last = text_columns(text, n) > width ? memory_copy(text + column, n - column) : NULL;
+        if (last) {
+            str_append_bytes(out, text, column);
+            text_wrap(out, last, width, column, column);
+        } else
+            str_append_bytes(out, text, n);
+        free(last);
+        text += n;
+        if (*text) {
+            str_append(out, "\n");
+            text++;
+        }
+    }
+}
+
+static void add_more(struct page *page, const struct command *command)
+{
+    struct str more = {0};
+    command->more_help(&more);
+    str_append(&page->text, "\n");
+    if (more.failed)
+        page->text.failed = true;
+    else if (more.data)
+        help_fill_lines(&page->text, more.data, page->width);
+    str_release(&more);
+}
+
 static void add_paragraph(void *user, const char *bytes, size_t n, bool verbatim)
 {
     struct page *page = user;
@@ -130,6 +171,20 @@ static void add_paragraph(void *user, const char *bytes, size_t n, bool verbatim
     free(copy);
 }
 
+static void add_globals(struct page *page)
+{
+    struct str all = {0};
+    str_append(&all, "Every command also takes ");
+    for (size_t i = 0; program_options[i].name; i++)
+        str_printf(&all, "%s--%s", i ? ", " : "", program_options[i].name);
+    str_append(&all, " (see 'lancet help').");
+    if (all.failed)
+        page->text.failed = true;
+    else
+        add_paragraph(page, all.data, all.length, false);
+    str_release(&all);
+}
+
 bool help_command(const struct command *command, FILE *out, const struct terminal *terminal,
                   struct error *err)
 {
@@ -143,12 +198,8 @@ bool help_command(const struct command *command, FILE *out, const struct termina
         heading(&page, "options");
         option_entries(&page, command->options);
     }
-    heading(&page, "options of every command");
-    option_entries(&page, program_options);
-    if (command->more_help) {
-        str_append(&page.text, "\n");
-        command->more_help(&page.text);
-    }
+    if (command->more_help)
+        add_more(&page, command);
     if (command->examples) {
         heading(&page, "examples");
         for (const struct command_example *e = command->examples; e->line; e++) {
@@ -158,5 +209,6 @@ bool help_command(const struct command *command, FILE *out, const struct termina
             str_append(&page.text, "\n");
         }
     }
+    add_globals(&page);
     return page_print(&page, out, err);
 }

@@ -15,4 +15,8 @@ bool help_command(const struct command *command, FILE *out, const struct termina
 void help_paragraphs(const char *text,
                      void (*paragraph)(void *user, const char *bytes, size_t n, bool verbatim), void *user);
 
+/* Lines that are wider than `width` are filled, under the last column of the line: what follows its last gap
+ * of two spaces or more. */
+void help_fill_lines(struct str *out, const char *text, size_t width);
+
 #endif

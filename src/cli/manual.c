@@ -6,6 +6,8 @@
 #include "help.h"
 #include "options.h"
 
+enum { LINE = 72 }; /* what fits into 80 columns with the margin of man(1) */
+
 /* Text in the language of man(7): no line may begin with a control character by accident. */
 static void text(struct str *s, const char *bytes, size_t n)
 {
@@ -74,6 +76,23 @@ static void paragraph(void *user, const char *bytes, size_t n, bool verbatim)
     str_append(s, verbatim ? "\n.fi\n" : "\n");
 }
 
+static void more(struct str *s, const struct command *command)
+{
+    struct str lines = {0}, filled = {0};
+    command->more_help(&lines);
+    if (lines.data)
+        help_fill_lines(&filled, lines.data, LINE);
+    if (lines.failed || filled.failed)
+        s->failed = true;
+    else if (filled.data) {
+        str_append(s, ".PP\n.nf\n");
+        text(s, filled.data, filled.length);
+        str_append(s, "\n.fi\n");
+    }
+    str_release(&filled);
+    str_release(&lines);
+}
+
 static void command_section(struct str *s, const struct command *command)
 {
     str_append(s, ".SS lancet ");
@@ -90,18 +109,8 @@ static void command_section(struct str *s, const struct command *command)
     if (command->help)
         help_paragraphs(command->help, paragraph, s);
     options(s, command->options);
-    if (command->more_help) {
-        struct str more = {0};
-        command->more_help(&more);
-        if (more.failed)
-            s->failed = true;
-        else if (more.data) {
-            str_append(s, ".PP\n.nf\n");
-            text(s, more.data, more.length);
-            str_append(s, "\n.fi\n");
-        }
-        str_release(&more);
-    }
+    if (command->more_help)
+        more(s, command);
     for (const struct command_example *e = command->examples; e && e->line; e++) {
         str_append(s, ".PP\nExample: ");
         line(s, e->says);
