@@ -279,6 +279,11 @@ static void attention_half(const struct pass *pass, size_t layer, const struct b
     pass_tap(pass, SITE_STATE_MID, layer, a->mid, out, 0, n, width);
 }
 
+static bool ends_at_key(const struct pass *pass, size_t layer)
+{
+    return pass->options.keys_only && layer + 1 == pass->n_layers;
+}
+
 /* MLP of rows first .. first + n: hidden, key, raw value. */
 static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *batch,
                      const struct activations *a, size_t first, size_t n)
@@ -298,7 +303,8 @@ static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *
             .row = activate_row, .pass = pass, .width = c->ff, .a = hidden, .b = up, .y = pass->mlp_key},
         n);
     pass_tap(pass, SITE_MLP_KEY, layer, pass->mlp_key, batch, first, n, c->ff);
-    pass_matmul(pass, layer, ROLE_DOWN, ROLE_DOWN_BIAS, pass->mlp_key, n, a->value + first * c->width);
+    if (!ends_at_key(pass, layer))
+        pass_matmul(pass, layer, ROLE_DOWN, ROLE_DOWN_BIAS, pass->mlp_key, n, a->value + first * c->width);
 }
 
 /* On the way through the restart layer: keys of the active rows among first .. first + n. */
@@ -329,7 +335,8 @@ static void mlp_half(const struct pass *pass, size_t layer, const struct batch *
         if (keep)
             keep_keys(pass, first, n);
     }
-    pass_tap(pass, SITE_MLP_VALUE, layer, a->value, batch, 0, batch->n, width);
+    if (!ends_at_key(pass, layer))
+        pass_tap(pass, SITE_MLP_VALUE, layer, a->value, batch, 0, batch->n, width);
 }
 
 void forward_finish(const struct pass *pass, size_t layer, const struct batch *batch, const real *mid,
@@ -360,6 +367,6 @@ void forward_layer(const struct pass *pass, size_t layer, const struct batch *in
                    const struct activations *a, real *x)
 {
     forward_to_value(pass, layer, in, out, a);
-    if (out->n)
+    if (out->n && !ends_at_key(pass, layer))
         forward_finish(pass, layer, out, a->mid, a->value, x);
 }

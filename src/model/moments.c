@@ -265,7 +265,7 @@ static bool run_rows(struct key_sums *sums, const struct model *model, const str
         lowest = sums->moments[i]->layer < lowest ? sums->moments[i]->layer : lowest;
     }
     struct tap tap = {SITE_MLP_KEY, lowest, highest, add_keys, sums};
-    struct pass_options options = {.n_layers = highest + 1, .taps = &tap, .n_taps = 1};
+    struct pass_options options = {.n_layers = highest + 1, .taps = &tap, .n_taps = 1, .keys_only = true};
 
     for (size_t row = 0, done = 0; row < t->n;) {
         size_t n = 0, tokens = 0;

@@ -77,11 +77,13 @@ struct pass_options {
     bool resumable;
     size_t resume_layer; /* activations above its MLP value are kept and may be run again */
     const size_t *from;  /* [n_sequences] first position that is run again */
-    /* The only places at which logits and gradients will be asked, so that the last layer computes no others,
-     * or NULL: every place from `from` on. Tapped pattern and scores of the last layer then have gaps, so
-     * give NULL with those. */
+    /* The only places at which logits and gradients will be asked, so that the last layer computes no other
+     * rows (and shows no others to taps), or NULL: every place, of a resumable pass from `from` on. Pattern
+     * and scores of the last layer have gaps then: tap them with NULL here. pass_append is not bound by it.
+     */
     const struct place *places;
     size_t n_places;
+    bool keys_only; /* the last layer ends at SITE_MLP_KEY: no state, no logits (for second moments) */
 };
 
 /* Checks ids against the vocabulary and lengths against the context (ERROR_USAGE), sizes and takes the

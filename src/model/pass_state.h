@@ -74,6 +74,12 @@ struct pass {
     } gradient;
 };
 
+/* Rows are added by sequence and position; batch_seal makes the rest of it. */
+void batch_add(struct batch *batch, size_t sequence, size_t position, size_t parent);
+void batch_seal(const struct pass *pass, struct batch *batch);
+/* Row of a place in a batch; false when it is not there. */
+bool batch_find(const struct batch *batch, size_t sequence, size_t position, size_t *row);
+
 /* ---- rows shared out over the pool ---- */
 
 struct row_job {
@@ -96,9 +102,6 @@ void pass_matmul(const struct pass *pass, size_t layer, enum role weight, enum r
                  size_t m, real *y);
 /* Keys or values of a layer: the row of position p of sequence s is offset[s] + p. */
 real *pass_region(const struct pass *pass, real *cache, size_t layer);
-/* Row of a place in a batch; false when it is not there. */
-bool batch_find(const struct batch *batch, size_t sequence, size_t position, size_t *row);
-
 bool pass_is_tapped(const struct pass *pass, enum site site, size_t layer);
 void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data, const struct batch *batch,
               size_t first, size_t n, size_t width);

@@ -29,12 +29,17 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static void bench(const char *name, struct pass *pass, size_t n_places, const struct place *places,
-                  real *logits, size_t runs)
+static void bench(const char *name, const struct context *context, const struct model *model,
+                  const struct sequence *prompt, size_t n_places, const struct place *places, real *logits,
+                  size_t runs)
 {
     double *seconds = memory_array(runs, sizeof *seconds);
+    struct pass *pass;
     struct error err;
 
+    if (!pass_new(context, model, prompt, 1, &(struct pass_options){.places = places, .n_places = n_places},
+                  &pass, &err))
+        fail(&err);
     for (size_t i = 0; i < runs; i++) {
         double start = now();
 
@@ -43,8 +48,10 @@ static void bench(const char *name, struct pass *pass, size_t n_places, const st
         seconds[i] = now() - start;
     }
     qsort(seconds, runs, sizeof *seconds, by_size);
-    printf("%s best %.4f median %.4f\n", name, seconds[0], seconds[runs / 2]);
+    printf("%s best %.4f median %.4f s, workspace %.1f MB\n", name, seconds[0], seconds[runs / 2],
+           (double)pass_bytes(pass) / 1e6);
     fflush(stdout);
+    pass_free(pass);
     free(seconds);
 }
 
@@ -53,7 +60,7 @@ int main(int argc, char **argv)
     struct context context = {.fs = fs_real()};
     struct checkpoint *checkpoint;
     struct model *model;
-    struct pass *pass;
+    struct sequence prompt;
     struct error err;
     size_t n, runs, vocabulary;
     uint32_t *ids;
@@ -76,12 +83,9 @@ int main(int argc, char **argv)
         ids[i] = (uint32_t)((i * 7919 + 13) % vocabulary);
         places[i] = (struct place){0, n - 1 - i};
     }
-    if (!pass_new(&context, model, &(struct sequence){ids, n}, 1, NULL, &pass, &err))
-        fail(&err);
-    bench("last", pass, 1, places, logits, runs);
-    bench("all", pass, n, places, logits, runs);
-    printf("workspace %.1f MB\n", (double)pass_bytes(pass) / 1e6);
-    pass_free(pass);
+    prompt = (struct sequence){ids, n};
+    bench("last", &context, model, &prompt, 1, places, logits, runs);
+    bench("all", &context, model, &prompt, n, places, logits, runs);
     free(ids);
     free(places);
     free(logits);

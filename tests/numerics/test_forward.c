@@ -332,6 +332,56 @@ START_TEST(test_resume)
 }
 END_TEST
 
+/* Places alone leave the last layer, and the cache goes on all the same. */
+START_TEST(test_places)
+{
+    const struct place places[] = {{1, 11}, {0, 6}, {1, 18}};
+    struct engine e;
+    struct expected x;
+    struct pass *pass;
+    size_t vocabulary;
+    real *logits, *wanted[N_PROMPTS], *more[2];
+
+    engine_open(&e, "LANCET_NUMERICS", models[_i], 2);
+    expected_open(&e, models[_i], &x);
+    vocabulary = e.model->config.vocabulary;
+    logits = new_array(3 * vocabulary, sizeof *logits);
+    for (size_t i = 0; i < N_PROMPTS; i++)
+        wanted[i] = expected_array(&x, "logits", i, x.length[i] * vocabulary);
+    for (size_t k = 0; k < 2; k++) {
+        const uint32_t next[] = {5, PASS_NO_TOKEN};
+
+        ck_ok(
+            &e,
+            pass_new(&e.context, e.model, x.sequences, N_PROMPTS,
+                     &(struct pass_options){
+                         .keep_cache = true, .capacity = LONGEST, .places = k ? places : NULL, .n_places = 3},
+                     &pass, &e.err));
+        ck_ok(&e, pass_run(pass, &e.err));
+        ck_ok(&e, pass_logits(pass, places, 3, logits, &e.err));
+        for (size_t i = 0; i < 3; i++)
+            ck_assert_double_le(
+                largest_difference(logits + i * vocabulary,
+                                   wanted[places[i].sequence] + places[i].position * vocabulary, vocabulary),
+                LOGITS_LIMIT * deviation(wanted[1], x.length[1] * vocabulary));
+        ck_assert(pass_logits(pass, &(struct place){1, 12}, 1, logits, &e.err) == (k == 0));
+        ck_ok(&e, pass_append(pass, next, &e.err));
+        more[k] = new_array(vocabulary, sizeof(real));
+        ck_ok(&e, pass_logits(pass, &(struct place){0, 7}, 1, more[k], &e.err));
+        ck_assert(!pass_logits(pass, &(struct place){1, 19}, 1, logits, &e.err));
+        pass_free(pass);
+    }
+    ck_assert(memcmp(more[0], more[1], vocabulary * sizeof(real)) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        free(wanted[i]);
+        free(more[i]);
+    }
+    free(logits);
+    checkpoint_close(x.file);
+    engine_close(&e);
+}
+END_TEST
+
 struct row_copy {
     size_t sequence, position;
     real *data;
@@ -380,6 +430,45 @@ START_TEST(test_key_and_value)
     free(key.data);
     free(seen.data);
     pass_free(pass);
+    checkpoint_close(x.file);
+    engine_close(&e);
+}
+END_TEST
+
+static void unexpected(void *user, const struct tap_view *view)
+{
+    ck_abort_msg("%s: layer %zu was called", (const char *)user, view->layer);
+}
+
+/* A pass for keys gives the same keys and goes no further. */
+START_TEST(test_keys_only)
+{
+    struct engine e;
+    struct expected x;
+    real *found[2], logits[53];
+
+    engine_open(&e, "LANCET_NUMERICS", models[_i], 2);
+    expected_open(&e, models[_i], &x);
+    for (size_t k = 0; k < 2; k++) {
+        struct row_copy key = {1, 9, new_array(e.model->config.ff, sizeof(real))};
+        const struct tap taps[] = {{SITE_MLP_KEY, 1, 1, copy_row, &key},
+                                   {SITE_MLP_VALUE, 1, 1, unexpected, "value"},
+                                   {SITE_STATE, 1, 1, unexpected, "state"}};
+        struct pass *pass;
+
+        ck_ok(&e, pass_new(&e.context, e.model, x.sequences, N_PROMPTS,
+                           &(struct pass_options){
+                               .n_layers = 2, .taps = taps, .n_taps = k ? 3 : 1, .keys_only = k != 0},
+                           &pass, &e.err));
+        ck_ok(&e, pass_run(pass, &e.err));
+        ck_assert(pass_logits(pass, &(struct place){1, 9}, 1, logits, &e.err) == (k == 0));
+        pass_free(pass);
+        found[k] = key.data;
+    }
+    ck_assert(found[0][0] != 0);
+    ck_assert(memcmp(found[0], found[1], e.model->config.ff * sizeof(real)) == 0);
+    free(found[0]);
+    free(found[1]);
     checkpoint_close(x.file);
     engine_close(&e);
 }
@@ -512,6 +601,8 @@ START_TEST(test_refusals)
             &(struct pass_options){.keep_cache = true, .capacity = context + 1}, "context");
     refused(&e, &(struct sequence){ids, 3},
             &(struct pass_options){.resumable = true, .resume_layer = 7, .from = from}, "layer 7");
+    refused(&e, &(struct sequence){ids, 3}, &(struct pass_options){.keep_cache = true, .keys_only = true},
+            "ends at a key");
     ck_ok(&e, pass_new(&e.context, e.model, &(struct sequence){ids, 3}, 1, NULL, &pass, &e.err));
     ck_assert(!pass_logits(pass, &(struct place){0, 0}, 1, logits, &e.err));
     ck_ok(&e, pass_run(pass, &e.err));
@@ -558,7 +649,9 @@ int main(void)
     tcase_add_loop_test(tcase, test_cache, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_threads_give_the_same_bits, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_resume, 0, N_MODELS);
+    tcase_add_loop_test(tcase, test_places, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_key_and_value, 0, N_MODELS);
+    tcase_add_loop_test(tcase, test_keys_only, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_taps_write, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_every_site, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_refusals, 0, N_MODELS);

@@ -1,0 +1,437 @@
+/* What a pass is made of before it runs: which rows run when, the copied tokens and options, and one block of
+ * memory that holds everything that a run writes. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "pass_state.h"
+#include "size.h"
+
+enum { QUERY_BLOCK = 64, MLP_ROWS = 1024 };
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- batches ---- */
+
+static void *take(struct pass *pass, size_t n, size_t size, bool *ok)
+{
+    void *block = arena_array(&pass->arena, n, size);
+
+    *ok = *ok && block;
+    if (block)
+        pass->bytes += n * size;
+    return block;
+}
+
+static bool batch_new(struct pass *pass, struct batch *batch, size_t room, struct error *err)
+{
+    bool ok = true;
+
+    batch->sequence = take(pass, room, sizeof *batch->sequence, &ok);
+    batch->position = take(pass, room, sizeof *batch->position, &ok);
+    batch->parent = take(pass, room, sizeof *batch->parent, &ok);
+    batch->block = take(pass, room + 1, sizeof *batch->block, &ok);
+    batch->first = take(pass, pass->n_sequences + 1, sizeof *batch->first, &ok);
+    if (!ok)
+        return error_memory(err, "preparing a pass");
+    memset(batch->first, 0, (pass->n_sequences + 1) * sizeof *batch->first);
+    return true;
+}
+
+/* Rows are added by sequence and position; batch_seal makes the rest of it. */
+void batch_add(struct batch *batch, size_t sequence, size_t position, size_t parent)
+{
+    batch->sequence[batch->n] = (uint32_t)sequence;
+    batch->position[batch->n] = (uint32_t)position;
+    batch->parent[batch->n++] = parent;
+}
+
+void batch_seal(const struct pass *pass, struct batch *batch)
+{
+    size_t row = 0;
+
+    batch->n_blocks = 0;
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        batch->first[s] = row;
+        while (row < batch->n && batch->sequence[row] == s)
+            row++;
+    }
+    batch->first[pass->n_sequences] = batch->n;
+    for (row = 0; row < batch->n;) {
+        size_t s = batch->sequence[row], left = batch->first[s + 1] - row;
+        size_t room = attention_table() / ((size_t)batch->position[batch->first[s + 1] - 1] + 1);
+
+        batch->block[batch->n_blocks++] = row;
+        row += min_size(left, min_size(QUERY_BLOCK, max_size(room, 1)));
+    }
+    batch->block[batch->n_blocks] = batch->n;
+}
+
+bool batch_find(const struct batch *batch, size_t sequence, size_t position, size_t *row)
+{
+    size_t low = batch->first[sequence], high = batch->first[sequence + 1];
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (batch->position[middle] < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == batch->first[sequence + 1] || batch->position[low] != position)
+        return false;
+    *row = low;
+    return true;
+}
+
+static bool is_place(const struct pass *pass, size_t sequence, size_t position)
+{
+    const struct pass_options *o = &pass->options;
+
+    for (size_t i = 0; o->places && i < o->n_places; i++)
+        if (o->places[i].sequence == sequence && o->places[i].position == position)
+            return true;
+    return !o->places;
+}
+
+static void add_token(struct pass *pass, size_t sequence, size_t position)
+{
+    size_t row = pass->whole.n;
+
+    batch_add(&pass->whole, sequence, position, row);
+    if (pass->options.resumable) {
+        if (position < pass->options.from[sequence]) {
+            batch_add(&pass->prefix, sequence, position, row);
+            return;
+        }
+        batch_add(&pass->active, sequence, position, row);
+        row = pass->active.n - 1;
+    }
+    if (is_place(pass, sequence, position))
+        batch_add(&pass->scored, sequence, position, row);
+}
+
+static bool make_batches(struct pass *pass, struct error *err)
+{
+    struct batch *const batches[] = {&pass->whole, &pass->scored, &pass->prefix, &pass->active};
+    size_t total = 0, n = pass->options.resumable ? 4 : 2;
+
+    for (size_t s = 0; s < pass->n_sequences; s++)
+        total += pass->length[s];
+    for (size_t i = 0; i < n; i++)
+        if (!batch_new(pass, batches[i], total, err))
+            return false;
+    if (!batch_new(pass, &pass->step, pass->n_sequences, err) || !batch_new(pass, &pass->none, 0, err))
+        return false;
+    for (size_t s = 0; s < pass->n_sequences; s++)
+        for (size_t p = 0; p < pass->length[s]; p++)
+            add_token(pass, s, p);
+    for (size_t i = 0; i < n; i++)
+        batch_seal(pass, batches[i]);
+    return true;
+}
+
+/* ---- tokens and options ---- */
+
+static bool check_sequence(const struct model *model, const struct sequence *sequence, struct error *err)
+{
+    const struct model_config *c = &model->config;
+
+    if (sequence->length == 0)
+        return error_set(err, ERROR_USAGE, "a prompt has no tokens");
+    if (sequence->length > c->context)
+        return error_set(err, ERROR_USAGE, "a prompt has %zu tokens, but the context of %s is %zu",
+                         sequence->length, model->checkpoint->path, c->context);
+    for (size_t i = 0; i < sequence->length; i++)
+        if (sequence->ids[i] >= c->vocabulary)
+            return error_set(err, ERROR_USAGE, "token id %lu is not below the vocabulary of %s, which is %zu",
+                             (unsigned long)sequence->ids[i], model->checkpoint->path, c->vocabulary);
+    return true;
+}
+
+/* A copy in the arena; NULL for NULL. */
+static const void *copy_array(struct pass *pass, const void *from, size_t n, size_t size, bool *ok)
+{
+    void *to = from ? take(pass, n, size, ok) : NULL;
+
+    if (to)
+        memcpy(to, from, n * size);
+    return to;
+}
+
+static bool copy_options(struct pass *pass, const struct pass_options *options, struct error *err)
+{
+    const struct model_config *c = &pass->model->config;
+    struct pass_options *o = &pass->options;
+    bool ok = true;
+
+    *o = options ? *options : (struct pass_options){0};
+    pass->n_layers = o->n_layers ? o->n_layers : c->n_layers;
+    if (pass->n_layers > c->n_layers)
+        return error_set(err, ERROR_USAGE, "%zu layers were asked for, but %s has %zu", pass->n_layers,
+                         pass->model->checkpoint->path, c->n_layers);
+    if (o->resumable && o->resume_layer >= pass->n_layers)
+        return error_set(err, ERROR_USAGE, "layer %zu was asked for, but the last one is %zu",
+                         o->resume_layer, pass->n_layers - 1);
+    if (o->keys_only && (o->resumable || o->keep_cache))
+        return error_set(err, ERROR_USAGE,
+                         "a pass that ends at a key can neither be resumed nor appended to");
+    o->places = copy_array(pass, o->places, o->n_places, sizeof *o->places, &ok);
+    if (o->resumable)
+        o->from = copy_array(pass, o->from, pass->n_sequences, sizeof *o->from, &ok);
+    return ok || error_memory(err, "preparing a pass");
+}
+
+static bool copy_tokens(struct pass *pass, const struct sequence *sequences, struct error *err)
+{
+    const struct model_config *c = &pass->model->config;
+    size_t capacity = pass->options.keep_cache ? pass->options.capacity : 0, total = 0;
+    bool ok = true;
+
+    pass->length = take(pass, pass->n_sequences, sizeof *pass->length, &ok);
+    pass->offset = take(pass, pass->n_sequences + 1, sizeof *pass->offset, &ok);
+    if (!ok)
+        return error_memory(err, "preparing a pass");
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        if (!check_sequence(pass->model, &sequences[s], err))
+            return false;
+        pass->longest = max_size(pass->longest, sequences[s].length);
+    }
+    if (capacity > c->context)
+        return error_set(err, ERROR_USAGE, "room for %zu tokens was asked for, but the context of %s is %zu",
+                         capacity, pass->model->checkpoint->path, c->context);
+    if (pass->options.keep_cache)
+        pass->longest = max_size(pass->longest, capacity);
+    if (pass->longest > attention_table())
+        return error_set(err, ERROR_UNSUPPORTED, "a prompt of %zu tokens is longer than lancet takes (%zu)",
+                         pass->longest, attention_table());
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        pass->length[s] = sequences[s].length;
+        pass->offset[s] = total;
+        if (!size_add(total, pass->options.keep_cache ? pass->longest : sequences[s].length, &total))
+            return error_memory(err, "preparing a pass");
+    }
+    pass->offset[pass->n_sequences] = total;
+    pass->ids = take(pass, total, sizeof *pass->ids, &ok);
+    if (!ok)
+        return error_memory(err, "preparing a pass");
+    for (size_t s = 0; s < pass->n_sequences; s++)
+        memcpy(pass->ids + pass->offset[s], sequences[s].ids, sequences[s].length * sizeof *pass->ids);
+    return true;
+}
+
+/* ---- workspace ---- */
+
+/* One block of memory cut into arrays: a first walk without the block counts, a second one places them. */
+struct carver {
+    unsigned char *base;
+    size_t used;
+    bool overflow;
+};
+
+static void carve(struct carver *c, real **out, size_t rows, size_t columns)
+{
+    size_t n;
+
+    if (!size_mul(rows, columns, &n) || !size_mul(n, sizeof(real), &n) || !size_add(n, 63, &n) ||
+        !size_add(c->used, n & ~(size_t)63, &n)) {
+        c->overflow = true;
+        return;
+    }
+    *out = c->base ? (real *)(void *)(c->base + c->used) : NULL;
+    c->used = n;
+}
+
+/* Layers that keep keys and values beyond their own turn; the others share region 0. */
+static size_t region_of(const struct pass *pass, size_t layer)
+{
+    if (pass->options.keep_cache)
+        return layer;
+    return pass->options.resumable && layer > pass->options.resume_layer ? layer - pass->options.resume_layer
+                                                                         : 0;
+}
+
+real *pass_region(const struct pass *pass, real *cache, size_t layer)
+{
+    return cache + region_of(pass, layer) * pass->offset[pass->n_sequences] * pass->kv_width;
+}
+
+/* [heads, queries, keys] of the largest sequence when any tap asks for it. */
+static size_t pattern_rows(const struct pass *pass)
+{
+    size_t most = 0, n_heads = pass->model->config.n_heads;
+    bool tapped = false;
+
+    for (size_t i = 0; i < pass->options.n_taps; i++)
+        tapped = tapped || pass->options.taps[i].site == SITE_ATTENTION_SCORES ||
+                 pass->options.taps[i].site == SITE_ATTENTION_PATTERN;
+    for (size_t s = 0; tapped && s < pass->n_sequences; s++)
+        most = max_size(most, pass->length[s]);
+    return most * n_heads;
+}
+
+static void lay_out_scratch(struct pass *pass, struct carver *c)
+{
+    const struct model_config *config = &pass->model->config;
+    size_t rows = max_size(pass->whole.n, pass->options.keep_cache ? pass->n_sequences : 0), regions;
+    struct activations *a = &pass->scratch;
+
+    for (size_t i = 0; i < config->n_ropes; i++) {
+        carve(c, &pass->cosine[i], pass->longest, config->rotary_dim / 2);
+        carve(c, &pass->sine[i], pass->longest, config->rotary_dim / 2);
+    }
+    regions = region_of(pass, pass->n_layers - 1) + 1;
+    carve(c, &pass->keys, regions * pass->offset[pass->n_sequences], pass->kv_width);
+    carve(c, &pass->values, regions * pass->offset[pass->n_sequences], pass->kv_width);
+    carve(c, &a->x, rows, config->width);
+    carve(c, &a->value, rows, config->width);
+    carve(c, &a->query, rows, pass->q_width);
+    carve(c, &pass->normed, rows, config->width);
+    carve(c, &pass->key, rows, pass->kv_width);
+    carve(c, &pass->value, rows, pass->kv_width);
+    carve(c, &pass->mix, rows, pass->q_width);
+    carve(c, &pass->add, rows, config->width);
+    pass->mlp_rows = min_size(rows, MLP_ROWS);
+    carve(c, &pass->mlp_key, pass->mlp_rows, config->ff);
+    if (config->gated)
+        carve(c, &a->up, pass->mlp_rows, config->ff);
+    carve(c, &pass->pattern, pattern_rows(pass), pass->longest);
+    a->mid = a->x;
+    a->attention = a->value;
+    a->query_raw = a->query;
+    a->key_raw = pass->key;
+    a->hidden = pass->mlp_key;
+}
+
+static void lay_out_kept(struct pass *pass, struct carver *c)
+{
+    const struct model_config *config = &pass->model->config;
+    size_t n = pass->active.n, width = config->width, first = pass->options.resume_layer + 1;
+    struct gradients *g = &pass->gradient;
+
+    carve(c, &pass->resume_mid, n, width);
+    carve(c, &pass->resume_value, n, width);
+    carve(c, &pass->resume_key, n, config->ff);
+    carve(c, &pass->moved, n, width);
+    carve(c, &pass->active_top, n, width);
+    for (size_t layer = first; layer < pass->n_layers; layer++) {
+        struct activations *a = &pass->kept[layer - first];
+        size_t out = layer + 1 == pass->n_layers ? pass->scored.n : n;
+
+        *a = pass->scratch;
+        carve(c, &a->x, n, width);
+        carve(c, &a->query, out, pass->q_width);
+        a->query_raw = a->query;
+        if (config->qk_norm) {
+            carve(c, &a->key_raw, n, pass->kv_width);
+            carve(c, &a->query_raw, out, pass->q_width);
+        }
+        if (config->post_norms) {
+            carve(c, &a->attention, out, width);
+            carve(c, &a->value, out, width);
+        }
+        carve(c, &a->mid, out, width);
+        carve(c, &a->hidden, out, config->ff);
+        if (config->gated)
+            carve(c, &a->up, out, config->ff);
+    }
+    carve(c, &g->x, n, width);
+    carve(c, &g->branch, n, width);
+    carve(c, &g->normed, n, width);
+    carve(c, &g->picked, n, width);
+    carve(c, &g->mlp_key, n, config->ff);
+    carve(c, &g->up, n, config->ff);
+    carve(c, &g->mix, n, pass->q_width);
+    carve(c, &g->query, n, pass->q_width);
+    carve(c, &g->key, n, pass->kv_width);
+    carve(c, &g->value, n, pass->kv_width);
+}
+
+static void lay_out(struct pass *pass, struct carver *c)
+{
+    lay_out_scratch(pass, c);
+    if (pass->options.resumable)
+        lay_out_kept(pass, c);
+}
+
+static bool make_workspace(struct pass *pass, struct error *err)
+{
+    struct carver carver = {0};
+    bool ok = true;
+
+    if (pass->options.resumable)
+        pass->kept = take(pass, pass->n_layers, sizeof *pass->kept, &ok);
+    lay_out(pass, &carver);
+    if (!ok || carver.overflow)
+        return error_memory(err, "preparing a pass");
+    pass->workspace = memory_aligned(carver.used, 1);
+    if (!pass->workspace)
+        return error_set(err, ERROR_MEMORY, "out of memory while preparing a pass, which takes %zu MB",
+                         carver.used >> 20);
+    pass->bytes += carver.used;
+    carver = (struct carver){.base = pass->workspace};
+    lay_out(pass, &carver);
+    return true;
+}
+
+static void fill_rope(struct pass *pass)
+{
+    const struct model_config *c = &pass->model->config;
+    size_t half = c->rotary_dim / 2;
+
+    for (size_t r = 0; r < c->n_ropes; r++)
+        for (size_t p = 0; p < pass->longest; p++)
+            for (size_t i = 0; i < half; i++) {
+                real angle = (real)p * pass->model->inverse_frequencies[r][i];
+
+                pass->cosine[r][p * half + i] = (real)cos((double)angle);
+                pass->sine[r][p * half + i] = (real)sin((double)angle);
+            }
+}
+
+bool pass_new(const struct context *context, const struct model *model, const struct sequence *sequences,
+              size_t n_sequences, const struct pass_options *options, struct pass **out, struct error *err)
+{
+    struct pass *pass = memory_zeroed(1, sizeof *pass);
+
+    if (!pass)
+        return error_memory(err, "preparing a pass");
+    pass->context = context;
+    pass->model = model;
+    pass->n_sequences = n_sequences;
+    pass->q_width = model->config.n_heads * model->config.head_dim;
+    pass->kv_width = model->config.n_kv_heads * model->config.head_dim;
+    pass->bytes = sizeof *pass;
+    if (!copy_options(pass, options, err) || !copy_tokens(pass, sequences, err) || !make_batches(pass, err) ||
+        !make_workspace(pass, err)) {
+        pass_free(pass);
+        return false;
+    }
+    fill_rope(pass);
+    *out = pass;
+    return true;
+}
+
+void pass_free(struct pass *pass)
+{
+    if (!pass)
+        return;
+    free(pass->workspace);
+    arena_release(&pass->arena);
+    free(pass);
+}
+
+size_t pass_bytes(const struct pass *pass)
+{
+    return pass->bytes;
+}
