@@ -34,6 +34,9 @@ START_TEST(each_task_runs_once)
 {
     static struct job job;
     struct error err = {0};
+    for (size_t t = 0; t < TASKS; t++)
+        atomic_init(&job.done[t], 0);
+    atomic_init(&job.wrong, 0);
     ck_assert_msg(pool_new((unsigned)_i, &job.pool, &err), "%s", err.text);
     if (_i)
         ck_assert_uint_eq(pool_threads(job.pool), (unsigned)_i);
