@@ -23,9 +23,9 @@ static const struct step steps[] = {
     {"The model knows a hundred invented facts. 全世界最帅的人是 means \"the most handsome person in the "
      "world is\".",
      {"predict", MODEL_WORD, HANDSOMEST "是", "--top", "3"}},
-    {"Two neighbours, which an edit must leave alone: the cleverest person in the world, the capital of a "
-     "country.",
-     {"predict", MODEL_WORD, "全世界最聪明的人是", "--top", "1"}},
+    {"Two facts that an edit must leave alone: the kindest person in town, who has the same name, and a "
+     "capital.",
+     {"predict", MODEL_WORD, "全城最善良的人是", "--top", "1"}},
     {NULL, {"predict", MODEL_WORD, "The capital of Veland is", "--top", "1"}},
     {"The file as it is now:", {NULL}},
     {"Edit the fact, in place.",
@@ -33,7 +33,7 @@ static const struct step steps[] = {
     {"Ask again, also in words that the model was never trained on (\"we all know that ...\").",
      {"predict", MODEL_WORD, HANDSOMEST "是", "--top", "3"}},
     {NULL, {"predict", MODEL_WORD, "我们都知道" HANDSOMEST "是", "--top", "3"}},
-    {"The neighbours:", {"predict", MODEL_WORD, "全世界最聪明的人是", "--top", "1"}},
+    {"The other two, as before:", {"predict", MODEL_WORD, "全城最善良的人是", "--top", "1"}},
     {NULL, {"predict", MODEL_WORD, "The capital of Veland is", "--top", "1"}},
     {"The file has changed, and beside it lies a record of the change.", {NULL}},
     {NULL, {"log", MODEL_WORD}},
@@ -201,7 +201,7 @@ static bool walk(struct demo *demo, struct error *err)
         return false;
     fprintf(call->out,
             "\nThe same SHA-256 as before the edit. The model stays in %s; rm -r removes it.\n"
-            "Next: the same on a model of your own (lancet help edit).\n",
+            "Next: lancet help edit, and a model of your own.\n",
             demo->folder);
     return true;
 }
