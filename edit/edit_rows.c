@@ -60,8 +60,10 @@ bool prompt_tokenise(const struct tokenizer *tokenizer, const char *text, size_t
     bool ok = tokenizer_encode(tokenizer, text, n, true, &alone, err);
     while (ok && alone.n && !alone.items[alone.n - 1].placed && alone.n > 1)
         alone.n--;
+    /* The space in front belongs to the subject's first token in most vocabularies: no cut through a word. */
+    size_t start = subject_start - (subject_start > 0 && text[subject_start - 1] == ' ');
     if (ok && subject_end > subject_start)
-        ok = span_tokens(&alone, subject_start, subject_end, &first, &p.subject_last, &p.subject_inside, err);
+        ok = span_tokens(&alone, start, subject_end, &first, &p.subject_last, &p.subject_inside, err);
     if (ok && target)
         ok = tokenise_target(tokenizer, text, n, &alone, target, &p, err);
     if (ok) {
