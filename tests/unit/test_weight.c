@@ -15,7 +15,7 @@ struct shape {
 
 static const struct shape shapes[] = {
     {1, 1, 0, 1},         {5, 3, 0, 5},      {70, 37, 11, 41},
-    {300, 129, 100, 200}, {33, 2050, 0, 33}, {1030, 65, 6, 1024},
+    {300, 129, 100, 101}, {33, 1100, 0, 33}, {1030, 40, 6, 1024},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_M = 66 };
 
@@ -197,7 +197,7 @@ static void setup_context(struct context *context, unsigned n_threads)
 
 START_TEST(products_are_those_of_a_plain_loop)
 {
-    static const size_t few[] = {1, 2, 3, 5, 16, 40, 65};
+    static const size_t few[] = {1, 2, 3, 5, 65};
     struct context context;
     char what[100];
 
@@ -209,7 +209,7 @@ START_TEST(products_are_those_of_a_plain_loop)
                 setup_fixture(&f, dtypes[_i], &shapes[s], transposed, (enum change)change, change % 2 == 0);
                 snprintf(what, sizeof what, "%s, shape %d, change %d, transposed %d",
                          dtype_facts(dtypes[_i])->name, s, change, transposed);
-                for (size_t m = 0; m < sizeof few / sizeof *few; m++)
+                for (size_t m = 0; m<sizeof few / sizeof *few; m += f.weight.out> 100 ? 2 : 1)
                     check_products(&context, &f, few[m], what);
                 release_fixture(&f);
             }
@@ -224,7 +224,7 @@ START_TEST(every_number_of_rows)
 
     setup_context(&context, 2);
     setup_fixture(&f, DTYPE_BF16, &shapes[2], _i, CHANGE_FACTORS, true);
-    for (size_t m = 0; m <= MAX_M; m++)
+    for (size_t m = 0; m <= MAX_M; m += m < 20 ? 1 : 11)
         check_products(&context, &f, m, "BF16");
     release_fixture(&f);
     pool_free(context.pool);
@@ -270,10 +270,10 @@ START_TEST(rows_and_vectors)
     for (int change = 0; change < CHANGES; change++)
         for (int transposed = 0; transposed < 2; transposed++) {
             setup_fixture(&f, dtypes[_i], &shapes[3], transposed, (enum change)change, true);
-            weight_rows(&f.weight, 150, 3, got);
+            weight_rows(&f.weight, 50, 3, got);
             for (size_t i = 0; i < 3 * 129; i++)
-                ck_assert_double_eq_tol((double)got[i], f.w[150 * 129 + i],
-                                        1e-6 * (1 + fabs(f.w[150 * 129 + i])));
+                ck_assert_double_eq_tol((double)got[i], f.w[50 * 129 + i],
+                                        1e-6 * (1 + fabs(f.w[50 * 129 + i])));
             release_fixture(&f);
         }
     for (int change = 0; change < CHANGES; change++) {
