@@ -131,16 +131,24 @@ void text_bar(struct str *out, const struct terminal *terminal, double fraction,
         str_append(out, " ");
 }
 
-void text_bytes(struct str *out, uint64_t bytes)
+struct figure bytes_figure(uint64_t bytes)
 {
     static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
+    struct figure figure;
     double value = (double)bytes;
     size_t unit = 0;
     while (value >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
         value /= 1000;
         unit++;
     }
-    str_printf(out, "%.*f %s", unit && value < 99.5 ? value < 9.95 ? 2 : 1 : 0, value, units[unit]);
+    int digits = unit && value < 99.5 ? value < 9.95 ? 2 : 1 : 0;
+    snprintf(figure.text, sizeof figure.text, "%.*f %s", digits, value, units[unit]);
+    return figure;
+}
+
+void text_bytes(struct str *out, uint64_t bytes)
+{
+    str_append(out, bytes_figure(bytes).text);
 }
 
 void text_count(struct str *out, uint64_t n)

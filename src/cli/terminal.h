@@ -43,7 +43,12 @@ void text_wrap(struct str *out, const char *text, size_t width, size_t indent, s
 /* A bar of `columns` columns, filled to fraction (clamped to [0, 1]) in eighths of a column. */
 void text_bar(struct str *out, const struct terminal *terminal, double fraction, unsigned columns);
 
-/* "1.5 GB" with decimal units, "134,515,008" with separators. */
+/* "1.5 GB" with decimal units; no memory is needed. Used where it is printed: bytes_figure(n).text. */
+struct figure {
+    char text[32];
+};
+struct figure bytes_figure(uint64_t bytes);
+/* The same appended, and "134,515,008" with separators. */
 void text_bytes(struct str *out, uint64_t bytes);
 void text_count(struct str *out, uint64_t n);
 

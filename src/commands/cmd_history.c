@@ -19,10 +19,7 @@ static const struct option_row options[] = {
 
 static void print_bytes(const struct command_call *call, uint64_t bytes)
 {
-    struct str s = {0};
-    text_bytes(&s, bytes);
-    fputs(s.failed ? "?" : s.data, call->out);
-    str_release(&s);
+    fputs(bytes_figure(bytes).text, call->out);
 }
 
 static bool prune(struct command_call *call, struct checkpoint *checkpoint, struct error *err)

@@ -151,16 +151,13 @@ static void line(const struct verify *v, const char *label, const char *format, 
 static void print_text(const struct verify *v)
 {
     const struct checkpoint *c = v->checkpoint;
-    struct str bytes = {0};
     uint64_t total = 0;
     for (size_t i = 0; i < c->n_files; i++)
         total += c->files[i].size;
-    text_bytes(&bytes, total);
     if (v->recovered)
         line(v, "recovered", "a change that was cut short was taken back");
     line(v, "structure", "%zu tensors in %zu file%s, %s", c->n_tensors, c->n_files,
-         c->n_files == 1 ? "" : "s", bytes.failed ? "?" : bytes.data);
-    str_release(&bytes);
+         c->n_files == 1 ? "" : "s", bytes_figure(total).text);
     if (*v->why_no_shapes)
         line(v, "shapes", "not compared with a config: %s", v->why_no_shapes);
     else
