@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs the examples of the README and the docs, and compares what they show. Prints TAP, one line an example.
 
-usage: run_examples.py SOURCE LANCET      environment: LANCET_REAL=FOLDER with smollm2 and gemma3 (without: those are not run)
+usage: run_examples.py SOURCE LANCET LIBRARY-FOLDER      environment: LANCET_REAL=FOLDER with smollm2 and gemma3 (without: those are not run)
 
 An example is a fenced block. In ```console a line that begins with "$ " is a command, the lines after it are what it
 prints (both streams); "..." stands for any text in a line, or, alone, for any lines. In ```sh every line is run and must
-succeed. The examples of a page share one folder, in order. A comment in front of a block says more:
+succeed; in ```c is a program, which is compiled with liblancet and run. The examples of a page share one folder, in order. A comment in front of a block says more:
 <!-- run: no (reason) -->, <!-- run: real smollm2 --> (a copy of that model lies in the folder), <!-- run: status 1 -->.
+LANCET_DOCS_UPDATE=1 writes what was printed into the blocks that differ; read the diff before you commit it.
 Numbers agree within 3 %, as processors differ in the last bits; times (0.3 s) and bars are not compared.
 """
 import os
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-FENCE = re.compile(r"(?:^<!-- run: (?P<how>.*?) -->\n+)?^```(?P<kind>console|sh)\n(?P<body>.*?)^```$", re.M | re.S)
+FENCE = re.compile(r"(?:^<!-- run: (?P<how>.*?) -->\n+)?^```(?P<kind>console|sh|c)\n(?P<body>.*?)^```$", re.M | re.S)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[,\d]*\d)?(?:\.\d+)?(?:e-?\d+)?(?![\w])")
 
 
@@ -31,6 +32,10 @@ def commands(kind, body):
     """[(command, expected lines or None)]"""
     if kind == "sh":
         return [(body, None)]
+    if kind == "c":
+        return [(f"cat >example.c <<'END_OF_C'\n{body}END_OF_C\n"
+                 "cc -std=c11 -Wall -Werror -I$SOURCE/include example.c -L$LIBRARY -llancet -Wl,-rpath,$LIBRARY -o example && "
+                 "./example", None)]
     out = []
     for line in body.splitlines():
         if line.startswith("$ "):
@@ -74,33 +79,38 @@ def same_lines(expected, found):
 
 
 def run_block(kind, body, how, folder, environment):
-    """a complaint, or nothing"""
+    """a complaint, or nothing; and the block as it should be"""
+    complaint, fresh = "", ""
     wanted = int(how.split()[1]) if how.startswith("status") else 0
     for command, expected in commands(kind, body):
-        shell = ["sh", "-e", "-c", command] if kind == "sh" else ["sh", "-c", command]
+        shell = ["sh", "-c", command] if kind == "console" else ["sh", "-e", "-c", command]
         run = subprocess.run(shell, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, timeout=280)
         text = run.stdout.decode("utf-8", "replace")
-        if run.returncode != wanted:
-            return f"$ {command}\nexit status {run.returncode}\n{text}"
         found = [line.rstrip() for line in text.splitlines()]
-        if expected is not None and not same_lines([e.rstrip() for e in expected], found):
-            return f"$ {command}\nprinted:\n{text}\nexpected:\n" + "\n".join(expected)
-    return ""
+        same = expected is None or same_lines([e.rstrip() for e in expected], found)
+        fresh += "".join(line + "\n" for line in ["$ " + command, *(expected if same else found)]) if kind == "console" else body
+        if not complaint and run.returncode != wanted:
+            complaint = f"$ {command}\nexit status {run.returncode}\n{text}"
+        elif not complaint and not same:
+            complaint = f"$ {command}\nprinted:\n{text}\nexpected:\n" + "\n".join(expected)
+    return complaint, fresh
 
 
-def main(root, lancet):
+def main(root, lancet, library):
     n = failed = 0
     real = os.environ.get("LANCET_REAL", "")
     for page in pages(root):
         with open(os.path.join(root, page), encoding="utf-8") as f:
             text = f.read()
+        pieces, done = [], 0
         with tempfile.TemporaryDirectory() as home:
             os.mkdir(os.path.join(home, "bin"))
             os.mkdir(os.path.join(home, "work"))
             os.symlink(os.path.abspath(lancet), os.path.join(home, "bin", "lancet"))
             environment = {"PATH": os.path.join(home, "bin") + ":" + os.environ["PATH"], "HOME": home, "LC_ALL": "C.UTF-8",
                            "COLUMNS": "100", "HF_HUB_CACHE": "/no/hub", "SOURCE": os.path.abspath(root),
+                           "LIBRARY": os.path.abspath(library),
                            **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}
             folder = os.path.join(home, "work")
             for m in FENCE.finditer(text):
@@ -114,11 +124,16 @@ def main(root, lancet):
                 if model and not os.path.exists(os.path.join(folder, model)):
                     shutil.copytree(os.path.join(real, model), os.path.join(folder, model))
                 n += 1
-                complaint = run_block(m["kind"], m["body"], how, folder, environment)
+                complaint, fresh = run_block(m["kind"], m["body"], how, folder, environment)
+                pieces += [text[done:m.start("body")], fresh]
+                done = m.end("body")
                 failed += bool(complaint)
                 print(f"{'not ok' if complaint else 'ok'} {n} - {what}")
                 for line in complaint.splitlines():
                     print("# " + line)
+        if "LANCET_DOCS_UPDATE" in os.environ:
+            with open(os.path.join(root, page), "w", encoding="utf-8") as f:
+                f.write("".join(pieces) + text[done:])
     print(f"1..{n}")
     return 1 if failed else 0
 
