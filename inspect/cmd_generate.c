@@ -40,21 +40,19 @@ static const struct option_row options[] = {
 /* A terminal gets no control characters but new lines and tabs; a file gets the bytes as they are. */
 static void write_text(const struct command_call *call, const char *bytes, size_t n)
 {
-    struct str s = {0};
-    for (size_t i = 0; call->terminal.is_tty && i < n;) {
-        size_t line = i;
-        while (line < n && bytes[line] != '\n' && bytes[line] != '\t')
-            line++;
-        str_append_escaped(&s, bytes + i, line - i);
-        if (line < n)
-            str_append_bytes(&s, bytes + line, 1);
-        i = line + 1;
-    }
-    if (!call->terminal.is_tty)
+    if (!call->terminal.is_tty) {
         fwrite(bytes, 1, n, call->out);
-    else if (!s.failed && s.data)
-        fputs(s.data, call->out);
-    str_release(&s);
+        return;
+    }
+    for (size_t i = 0; i < n;) {
+        size_t plain = i;
+        while (plain < n && bytes[plain] != '\n' && bytes[plain] != '\t')
+            plain++;
+        text_print(call->out, bytes + i, plain - i);
+        if (plain < n)
+            fputc(bytes[plain], call->out);
+        i = plain + 1;
+    }
 }
 
 static bool write_piece(void *user, const char *bytes, size_t n)

@@ -82,12 +82,9 @@ static int status_of(const struct program *program, const struct error *err)
 /* Everything that may come from a file or from the user is made harmless for the terminal. */
 static void say(const char *sentence)
 {
-    struct str s = {0};
-    str_append(&s, "lancet: ");
-    str_append_escaped(&s, sentence, strlen(sentence));
-    str_append(&s, "\n");
-    fputs(s.failed ? "lancet: out of memory\n" : s.data, stderr);
-    str_release(&s);
+    fputs("lancet: ", stderr);
+    text_print(stderr, sentence, strlen(sentence));
+    fputs("\n", stderr);
 }
 
 /* A full disk may show only now. */

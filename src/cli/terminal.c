@@ -66,6 +66,21 @@ const char *terminal_style(const struct terminal *terminal, enum style style)
     return terminal->color ? sequences[style] : "";
 }
 
+void text_print(FILE *out, const char *bytes, size_t n)
+{
+    char block[512];
+    size_t used = 0, length;
+    for (size_t i = 0; i < n;) {
+        if (used > sizeof block - ESCAPED_LONGEST) {
+            fwrite(block, 1, used, out);
+            used = 0;
+        }
+        i += escape_character(bytes + i, n - i, block + used, &length);
+        used += length;
+    }
+    fwrite(block, 1, used, out);
+}
+
 size_t text_columns(const char *bytes, size_t n)
 {
     size_t columns = 0;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "str.h"
 
@@ -31,6 +32,9 @@ enum style {
 };
 /* The escape sequence that begins a style (STYLE_PLAIN: that ends it); "" without colours. */
 const char *terminal_style(const struct terminal *terminal, enum style style);
+
+/* Prints foreign text as str_append_escaped escapes it; no memory is needed. */
+void text_print(FILE *out, const char *bytes, size_t n);
 
 /* Columns that UTF-8 text takes: wide characters (CJK, emoji) count 2, combining ones 0. */
 size_t text_columns(const char *bytes, size_t n);

@@ -137,15 +137,14 @@ static void line(const struct verify *v, const char *label, const char *format, 
 {
     const struct command_call *call = v->call;
     char text[2048];
-    struct str s = {0};
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    str_append_escaped(&s, text, strlen(text));
-    fprintf(call->out, "%s%-10s%s%s\n", terminal_style(&call->terminal, STYLE_CYAN), label,
-            terminal_style(&call->terminal, STYLE_PLAIN), s.failed ? "" : s.data);
-    str_release(&s);
+    fprintf(call->out, "%s%-10s%s", terminal_style(&call->terminal, STYLE_CYAN), label,
+            terminal_style(&call->terminal, STYLE_PLAIN));
+    text_print(call->out, text, strlen(text));
+    fputs("\n", call->out);
 }
 
 static void print_text(const struct verify *v)

@@ -72,25 +72,33 @@ static bool is_harmful(uint32_t code)
            code == 0xfeff;
 }
 
+size_t escape_character(const char *bytes, size_t n, char out[ESCAPED_LONGEST], size_t *n_out)
+{
+    static const char *const short_forms[] = {['\n'] = "\\n", ['\t'] = "\\t", ['\r'] = "\\r"};
+    uint32_t code;
+    size_t length = utf8_decode(bytes, n, &code), used = 0;
+    if (code == UTF8_BAD)
+        for (size_t k = 0; k < length; k++)
+            used += (size_t)snprintf(out + used, ESCAPED_LONGEST - used, "\\x%02x", (unsigned char)bytes[k]);
+    else if (code < sizeof short_forms / sizeof *short_forms && short_forms[code])
+        used = (size_t)snprintf(out, ESCAPED_LONGEST, "%s", short_forms[code]);
+    else if (is_harmful(code))
+        used = (size_t)snprintf(out, ESCAPED_LONGEST, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
+    else {
+        memcpy(out, bytes, length);
+        used = length;
+    }
+    *n_out = used;
+    return length;
+}
+
 void str_append_escaped(struct str *s, const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n;) {
-        uint32_t code;
-        size_t length = utf8_decode(bytes + i, n - i, &code);
-        if (code == UTF8_BAD)
-            for (size_t k = 0; k < length; k++)
-                str_printf(s, "\\x%02x", (unsigned char)bytes[i + k]);
-        else if (code == '\n')
-            str_append(s, "\\n");
-        else if (code == '\t')
-            str_append(s, "\\t");
-        else if (code == '\r')
-            str_append(s, "\\r");
-        else if (is_harmful(code))
-            str_printf(s, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
-        else
-            str_append_bytes(s, bytes + i, length);
-        i += length;
+        char escaped[ESCAPED_LONGEST];
+        size_t length;
+        i += escape_character(bytes + i, n - i, escaped, &length);
+        str_append_bytes(s, escaped, length);
     }
 }
 

@@ -14,8 +14,13 @@ struct str {
 void str_append(struct str *s, const char *text);
 void str_append_bytes(struct str *s, const void *bytes, size_t n);
 void str_printf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* For terminals: control characters, DEL, invalid UTF-8, and bidirectional overrides as \n, \x1b, \u202e ... */
+/* For terminals: control characters, DEL, invalid UTF-8, and bidirectional overrides as \n, \x1b, \u202e ...
+ */
 void str_append_escaped(struct str *s, const char *bytes, size_t n);
+/* The same for the first character of n >= 1 bytes: how many of them it covers; *n_out bytes of `out` are
+ * set. */
+enum { ESCAPED_LONGEST = 16 };
+size_t escape_character(const char *bytes, size_t n, char out[ESCAPED_LONGEST], size_t *n_out);
 void str_clear(struct str *s); /* keeps the memory */
 void str_release(struct str *s);
 /* The string (at least ""), owned by the caller from now on; NULL when it failed. s is empty afterwards. */
