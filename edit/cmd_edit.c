@@ -179,6 +179,10 @@ static bool make_note(const struct edit *edit, struct str *out, struct error *er
         json_write_object_end(&w);
     }
     json_write_array_end(&w);
+    double norm = 0;
+    for (size_t i = 0; i < edit->n_sites; i++)
+        norm = edit->sites[i].relative_norm > norm ? edit->sites[i].relative_norm : norm;
+    json_write_member_double(&w, "relative_norm", norm);
     json_write_object_end(&w);
     return !out->failed || error_memory(err, "writing the note of a change");
 }

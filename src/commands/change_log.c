@@ -28,17 +28,45 @@ static cJSON *note_of(const struct history_record *record)
     return note;
 }
 
+static const char *text_of(const cJSON *object, const char *key)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+/* "The Eiffel Tower is in -> Rome, 2 more"; false when the note tells of no edit. */
+static bool edits_text(const cJSON *note, struct str *out)
+{
+    const cJSON *edits = cJSON_GetObjectItemCaseSensitive(note, "edits");
+    const cJSON *first = cJSON_GetArrayItem(edits, 0);
+    const char *prompt = text_of(first, "prompt"), *subject = text_of(first, "subject");
+    const char *target = text_of(first, "target");
+    if (!prompt || !target)
+        return false;
+    const char *hole = subject ? strstr(prompt, "{}") : NULL;
+    if (hole) {
+        str_append_bytes(out, prompt, (size_t)(hole - prompt));
+        str_append(out, subject);
+        prompt = hole + 2;
+    }
+    str_append(out, prompt);
+    str_printf(out, " -> %s", target + strspn(target, " "));
+    if (cJSON_GetArraySize(edits) > 1)
+        str_printf(out, ", %d more", cJSON_GetArraySize(edits) - 1);
+    return true;
+}
+
 void change_log_what(const struct history_record *record, struct str *out)
 {
     cJSON *note = note_of(record);
-    const cJSON *summary = cJSON_GetObjectItemCaseSensitive(note, "summary");
-    if (cJSON_IsString(summary)) {
-        str_append(out, summary->valuestring);
+    const char *summary = text_of(note, "summary");
+    if (summary) {
+        str_append(out, summary);
     } else if (record->n_undoes) {
         str_append(out, "undo of ");
         for (size_t i = 0; i < record->n_undoes; i++)
             str_printf(out, "%s%u", i ? ", " : "", record->undoes[i]);
-    } else {
+    } else if (!edits_text(note, out)) {
         str_append(out, *record->command ? record->command : record->kind);
     }
     cJSON_Delete(note);
