@@ -7,15 +7,14 @@
 
 bool aligned_reserve(struct aligned *a, size_t more, struct error *err)
 {
+    if (more > a->limit - a->n)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "the stages of the tokenizer make the text longer than %zu bytes", a->limit);
     if (more <= a->capacity - a->n && a->data)
         return true;
-    if (more > UINT32_MAX / 2 - a->n)
-        return error_set(err, ERROR_UNSUPPORTED, "the text grows beyond %zu bytes in the tokenizer",
-                         (size_t)UINT32_MAX / 2);
-    size_t capacity =
-        a->capacity + a->capacity / 2 > a->n + more ? a->capacity + a->capacity / 2 : a->n + more;
-    if (capacity < 64)
-        capacity = 64;
+    size_t capacity = a->capacity + a->capacity / 2 + 64;
+    if (capacity < a->n + more)
+        capacity = a->n + more;
     char *data = memory_resize(a->data, capacity, 1);
     if (!data)
         return error_memory(err, "tokenizing a text");
@@ -32,7 +31,7 @@ bool aligned_reserve(struct aligned *a, size_t more, struct error *err)
 
 bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err)
 {
-    *a = (struct aligned){0};
+    *a = (struct aligned){.limit = ALIGNED_GROWTH * (n < ALIGNED_MAX ? n : ALIGNED_MAX) + ALIGNED_EXTRA};
     if (n > ALIGNED_MAX)
         return error_set(err, ERROR_UNSUPPORTED, "the text has %zu bytes, a tokenizer takes at most %zu", n,
                          ALIGNED_MAX);

@@ -15,10 +15,14 @@ struct aligned {
     uint32_t
         *origin; /* [n + 1] byte of the original where each byte begins; the last is where the text ends */
     size_t n, capacity;
+    size_t limit; /* n beyond which it may not grow */
 };
 
-/* Longest text that is taken, so that an origin fits 32 bits with room for a normalizer to make it longer. */
-#define ALIGNED_MAX ((size_t)1 << 30)
+/* Longest text that is taken. Stages make a text at most ALIGNED_GROWTH times as long, and ALIGNED_EXTRA
+ * bytes: the longest compatibility form in Unicode has 11 times the bytes of its character, the byte-level
+ * alphabet doubles. */
+#define ALIGNED_MAX ((size_t)1 << 28)
+enum { ALIGNED_GROWTH = 15, ALIGNED_EXTRA = 1 << 16 };
 
 /* From a text as given: bytes that are not UTF-8 become U+FFFD, which stands for all of them. */
 bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err);

@@ -19,8 +19,9 @@ static bool add(struct piece_list *list, struct piece piece, struct error *err)
 bool encoding_init(struct encoding *e, const char *text, size_t n, struct error *err)
 {
     *e = (struct encoding){0};
-    return aligned_init(&e->text, text, n, err) &&
-           (n == 0 || add(&e->pieces, (struct piece){0, (uint32_t)e->text.n, PIECE_TEXT}, err));
+    bool fine = aligned_init(&e->text, text, n, err);
+    e->next.limit = e->text.limit;
+    return fine && (n == 0 || add(&e->pieces, (struct piece){0, (uint32_t)e->text.n, PIECE_TEXT}, err));
 }
 
 void encoding_release(struct encoding *e)

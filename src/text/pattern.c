@@ -8,16 +8,14 @@
 #include "regex_syntax.h"
 #include "utf8.h"
 
-enum {
-    MATCH_LIMIT = 1000000, /* steps of one match; real patterns need a few hundred at most */
-    HEAP_KIB = 20000,      /* of one match, where the compiler of PCRE2 cannot be used */
-};
+/* Steps that one match may take: a few for each byte that is left, as any sensible pattern needs; 10 MB of
+ * memory where the compiler of PCRE2 cannot be used. */
+enum { STEPS_AT_LEAST = 20000, STEPS_PER_BYTE = 32, HEAP_KIB = 10000 };
 
 struct pattern {
     char *text; /* of a string, or the regular expression as the file spells it */
     size_t n;
     pcre2_code *code; /* NULL for a string */
-    pcre2_match_context *limits;
 };
 
 bool match_list_add(struct match_list *list, size_t start, size_t end, bool hit, struct error *err)
@@ -59,11 +57,6 @@ static bool compile(struct pattern *p, const char *regex, size_t n, struct error
                          n < 300 ? (int)n : 300, regex, (const char *)message);
     }
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* where it cannot, pcre2_match interprets */
-    p->limits = pcre2_match_context_create(NULL);
-    if (!p->limits)
-        return error_memory(err, "compiling a pattern");
-    pcre2_set_match_limit(p->limits, MATCH_LIMIT);
-    pcre2_set_heap_limit(p->limits, HEAP_KIB);
     return true;
 }
 
@@ -95,7 +88,6 @@ void pattern_free(struct pattern *pattern)
         return;
     free(pattern->text);
     pcre2_code_free(pattern->code);
-    pcre2_match_context_free(pattern->limits);
     free(pattern);
 }
 
@@ -118,12 +110,20 @@ static bool find_string(const struct pattern *p, const char *text, size_t n, siz
     return true;
 }
 
-static int match_once(const struct pattern *p, const char *text, size_t n, size_t at, pcre2_match_data *data)
+struct regex_work {
+    pcre2_match_data *data;
+    pcre2_match_context *limits;
+};
+
+static int match_once(const struct pattern *p, const char *text, size_t n, size_t at,
+                      const struct regex_work *w)
 {
-    int count = pcre2_match(p->code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK, data, p->limits);
+    size_t steps = STEPS_AT_LEAST + STEPS_PER_BYTE * (n - at);
+    pcre2_set_match_limit(w->limits, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+    int count = pcre2_match(p->code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK, w->data, w->limits);
     if (count == PCRE2_ERROR_JIT_STACKLIMIT)
-        count =
-            pcre2_match(p->code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, p->limits);
+        count = pcre2_match(p->code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, w->data,
+                            w->limits);
     return count;
 }
 
@@ -135,17 +135,17 @@ static bool cannot_match(const struct pattern *p, int code, struct error *err)
                      p->n < 300 ? (int)p->n : 300, p->text, (const char *)message);
 }
 
-static bool find_regex(const struct pattern *p, const char *text, size_t n, pcre2_match_data *data,
+static bool find_regex(const struct pattern *p, const char *text, size_t n, const struct regex_work *w,
                        size_t *done, struct match_list *out, struct error *err)
 {
     size_t at = 0, last_end = SIZE_MAX;
     while (at <= n) {
-        int count = match_once(p, text, n, at, data);
+        int count = match_once(p, text, n, at, w);
         if (count == PCRE2_ERROR_NOMATCH)
             return true;
         if (count < 0)
             return cannot_match(p, count, err);
-        const PCRE2_SIZE *range = pcre2_get_ovector_pointer(data);
+        const PCRE2_SIZE *range = pcre2_get_ovector_pointer(w->data);
         size_t start = range[0], end = range[1];
         bool empty = start >= end; /* an empty match right behind another does not count */
         if (!(empty && start == last_end) && !add_match(out, done, start, empty ? start : end, err))
@@ -166,11 +166,13 @@ bool pattern_find(const struct pattern *pattern, const char *text, size_t n, str
     bool found;
     out->n = 0;
     if (pattern->code) {
-        pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-        if (!data)
-            return error_memory(err, "splitting a text");
-        found = find_regex(pattern, text, n, data, &done, out, err);
-        pcre2_match_data_free(data);
+        struct regex_work w = {pcre2_match_data_create(1, NULL), pcre2_match_context_create(NULL)};
+        if (w.limits)
+            pcre2_set_heap_limit(w.limits, HEAP_KIB);
+        found = w.data && w.limits ? find_regex(pattern, text, n, &w, &done, out, err)
+                                   : error_memory(err, "splitting a text");
+        pcre2_match_data_free(w.data);
+        pcre2_match_context_free(w.limits);
     } else {
         found = find_string(pattern, text, n, &done, out, err);
     }
