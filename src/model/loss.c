@@ -109,7 +109,7 @@ bool loss_perplexity(const struct context *context, const struct model *model, c
     struct window_scorer w = {.context = context, .model = model, .n_prefix = n_prefix};
     struct perplexity sum = *out;
     size_t content = window > n_prefix ? window - n_prefix : 0, most = n_prefix ? content : content - 1, step,
-           done = 1;
+           done = n_prefix ? 0 : 1; /* without a prefix nothing predicts the first token */
     bool ok;
 
     if (content < 2 || stride == 0)
