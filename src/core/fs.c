@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -368,7 +369,10 @@ bool fs_write_file(const struct fs *fs, const char *path, const void *bytes, siz
     int fd = -1;
     char *directory = directory_of(path);
     struct str name = {0};
-    str_printf(&name, "%s.%ld.tmp", path, (long)getpid());
+    uint64_t number = 0; /* a leftover of a killed run must not stand in the way of this one */
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        number = (uint64_t)getpid();
+    str_printf(&name, "%s.%016llx.tmp", path, (unsigned long long)number);
     char *temporary = str_take(&name);
     if (!directory || !temporary) {
         error_set(err, ERROR_MEMORY, "out of memory while writing %s", path);
