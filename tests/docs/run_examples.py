@@ -85,7 +85,7 @@ def run_block(kind, body, how, folder, environment):
     for command, expected in commands(kind, body):
         shell = ["sh", "-c", command] if kind == "console" else ["sh", "-e", "-c", command]
         run = subprocess.run(shell, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, timeout=280)
+                             stderr=subprocess.STDOUT, timeout=900)
         text = run.stdout.decode("utf-8", "replace")
         found = [line.rstrip() for line in text.splitlines()]
         same = expected is None or same_lines([e.rstrip() for e in expected], found)
