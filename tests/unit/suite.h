@@ -5,6 +5,14 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* ck_assert_msg for loops over very many elements: Check notes each assertion that holds, which takes far longer than to
+ * test it. */
+#define ck_each(condition, ...)                                                                              \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            ck_abort_msg(__VA_ARGS__);                                                                       \
+    } while (0)
+
 static inline int suite_run(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);

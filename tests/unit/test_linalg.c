@@ -48,8 +48,8 @@ START_TEST(outer_products_add_up)
             double want = 0;
             for (size_t r = 0; r < m; r++)
                 want += 2 * (double)rows[r * n + i] * (double)rows[r * n + j];
-            ck_assert_double_eq_tol(c[i * n + j], want, 1e-12 * (double)(m + 1));
-            ck_assert(c[i * n + j] == c[j * n + i]);
+            ck_each(fabs(c[i * n + j] - want) <= 1e-12 * (double)(m + 1), "%zu, %zu", i, j);
+            ck_each(c[i * n + j] == c[j * n + i], "%zu, %zu", i, j);
         }
     ck_assert(linalg_add_outer(&one, c, rows, 0, n, &err));
     ck_assert_mem_eq(c, other, n * n * sizeof *c);

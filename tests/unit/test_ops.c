@@ -133,8 +133,8 @@ START_TEST(activations_follow_their_formulas)
     ops_activation((enum activation)_i, in, POINTS, out);
     for (size_t i = 0; i < POINTS; i++) {
         double want = activation_formula(_i, (double)in[i]);
-        ck_assert_msg(fabs((double)out[i] - want) <= value_bound() * (fabs(want) + 1),
-                      "at %g: %.9g, not %.9g", (double)in[i], (double)out[i], want);
+        ck_each(fabs((double)out[i] - want) <= value_bound() * (fabs(want) + 1), "at %g: %.9g, not %.9g",
+                (double)in[i], (double)out[i], want);
     }
 }
 END_TEST
@@ -208,8 +208,8 @@ START_TEST(softmax_is_a_distribution)
     for (size_t i = 0; i < 1001;
          i++) { /* the difference from the maximum is rounded, so errors grow with it */
         double want = exp((double)shifted[i] - log_sum);
-        ck_assert_msg(fabs((double)wide[i] - want) <= value_bound() * (2 - log(want)) * want,
-                      "element %zu: %g, not %g", i, (double)wide[i], want);
+        ck_each(fabs((double)wide[i] - want) <= value_bound() * (2 - log(want)) * want,
+                "element %zu: %g, not %g", i, (double)wide[i], want);
         sum += (double)wide[i];
     }
     ck_assert_double_eq_tol(sum, 1, 1e-6);

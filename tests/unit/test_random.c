@@ -25,7 +25,7 @@ START_TEST(uniform_and_normal_have_their_moments)
 
     for (uint64_t i = 0; i < DRAWS; i++) {
         double u = random_uniform(key, i), z = random_normal(key, i);
-        ck_assert(u >= 0 && u < 1 && isfinite(z));
+        ck_each(u >= 0 && u < 1 && isfinite(z), "draw %llu", (unsigned long long)i);
         uniform += u;
         sum += z;
         squares += z * z;

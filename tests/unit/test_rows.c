@@ -44,11 +44,11 @@ START_TEST(every_pattern_is_read)
         double want = by_definition(i, halves[_i].fraction), got;
         rows_to_f64(dtype, bytes + 1 + 2 * i, 1, &got);
         if (isnan(want)) {
-            ck_assert_msg(isnan(got) && isnan(values[i]), "pattern %04x", i);
+            ck_each(isnan(got) && isnan(values[i]), "pattern %04x", i);
         } else {
-            ck_assert_msg(got == want && (double)values[i] == want, "pattern %04x: %g, %g", i, got, want);
-            ck_assert_msg(!signbit(got) == !signbit(want) && !signbit(values[i]) == !signbit(want),
-                          "pattern %04x", i);
+            ck_each(got == want && (double)values[i] == want, "pattern %04x: %g, %g", i, got, want);
+            ck_each(!signbit(got) == !signbit(want) && !signbit(values[i]) == !signbit(want), "pattern %04x",
+                    i);
         }
     }
 }
@@ -65,9 +65,9 @@ START_TEST(every_pattern_comes_back)
         rows_to_f64(dtype, &bits, 1, &value);
         rows_from_f64(dtype, &value, 1, &back);
         if (isnan(value))
-            ck_assert_msg(back == (bits | quiet), "pattern %04x came back as %04x", i, back);
+            ck_each(back == (bits | quiet), "pattern %04x came back as %04x", i, back);
         else
-            ck_assert_msg(back == bits, "pattern %04x came back as %04x", i, back);
+            ck_each(back == bits, "pattern %04x came back as %04x", i, back);
     }
 }
 END_TEST
@@ -90,9 +90,10 @@ START_TEST(rounding_is_to_nearest_even_and_once)
         double values[6] = {middle,  nextafter(middle, 0),  nextafter(middle, INFINITY),
                             -middle, -nextafter(middle, 0), -nextafter(middle, INFINITY)};
         rows_from_f64(dtype, values, 6, got);
-        ck_assert_msg(got[0] == even && got[1] == i && got[2] == i + 1, "after %04x: %04x %04x %04x", i,
-                      got[0], got[1], got[2]);
-        ck_assert(got[3] == (even | 0x8000) && got[4] == (i | 0x8000) && got[5] == ((i + 1) | 0x8000));
+        ck_each(got[0] == even && got[1] == i && got[2] == i + 1, "after %04x: %04x %04x %04x", i, got[0],
+                got[1], got[2]);
+        ck_each(got[3] == (even | 0x8000) && got[4] == (i | 0x8000) && got[5] == ((i + 1) | 0x8000),
+                "after -%04x", i);
     }
 }
 END_TEST

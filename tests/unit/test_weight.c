@@ -169,22 +169,24 @@ static void check_products(const struct context *context, struct fixture *f, siz
     plain_product(f, m, false);
     weight_matmul(context, &f->weight, NULL, f->x, m, f->y);
     for (size_t i = 0; i < m * out; i++)
-        ck_assert_msg(fabs((double)f->y[i] - f->want[i]) <= tolerance(f->magnitude[i]),
-                      "%s, m %zu, element %zu: %g, %g", what, m, i, (double)f->y[i], f->want[i]);
+        ck_each(fabs((double)f->y[i] - f->want[i]) <= tolerance(f->magnitude[i]),
+                "%s, m %zu, element %zu: %g, %g", what, m, i, (double)f->y[i], f->want[i]);
     weight_matmul(context, &f->weight, f->bias, f->x, m, f->y);
     for (size_t i = 0; i < m * out; i++)
-        ck_assert(fabs((double)f->y[i] - f->want[i] - (double)f->bias[i % out]) <=
-                  tolerance(f->magnitude[i]) * 2);
+        ck_each(fabs((double)f->y[i] - f->want[i] - (double)f->bias[i % out]) <=
+                    tolerance(f->magnitude[i]) * 2,
+                "%s with more, m %zu, element %zu", what, m, i);
     plain_product(f, m, true);
     ck_assert(weight_matmul_transposed(context, &f->weight, f->x, m, false, f->y, &err));
     for (size_t i = 0; i < m * in; i++)
-        ck_assert_msg(fabs((double)f->y[i] - f->want[i]) <= tolerance(f->magnitude[i]),
-                      "%s transposed, m %zu, element %zu: %g, %g", what, m, i, (double)f->y[i], f->want[i]);
+        ck_each(fabs((double)f->y[i] - f->want[i]) <= tolerance(f->magnitude[i]),
+                "%s transposed, m %zu, element %zu: %g, %g", what, m, i, (double)f->y[i], f->want[i]);
     for (size_t i = 0; i < m * in; i++)
         f->y[i] = 1;
     ck_assert(weight_matmul_transposed(context, &f->weight, f->x, m, true, f->y, &err));
     for (size_t i = 0; i < m * in; i++)
-        ck_assert(fabs((double)f->y[i] - f->want[i] - 1) <= tolerance(f->magnitude[i]) * 2);
+        ck_each(fabs((double)f->y[i] - f->want[i] - 1) <= tolerance(f->magnitude[i]) * 2,
+                "%s with more, m %zu, element %zu", what, m, i);
 }
 
 static void setup_context(struct context *context, unsigned n_threads)
@@ -284,7 +286,7 @@ START_TEST(rows_and_vectors)
         f.tensor.shape[0] = 100;
         weight_vector(&vector, got);
         for (size_t i = 0; i < 60; i++)
-            ck_assert_double_eq_tol((double)got[i], f.w[30 + i], 1e-6 * (1 + fabs(f.w[30 + i])));
+            ck_each(fabs((double)got[i] - f.w[30 + i]) <= 1e-6 * (1 + fabs(f.w[30 + i])), "element %zu", i);
         release_fixture(&f);
     }
 }
