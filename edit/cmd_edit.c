@@ -6,6 +6,7 @@
 #include "edit_gates.h"
 #include "memory.h"
 #include "numbers.h"
+#include "quote.h"
 #include "report.h"
 
 static const struct option_row options[] = {
@@ -136,8 +137,8 @@ static bool read_options(struct command_call *call, struct edit_options *out, st
                              .seed = option_u64(call, "seed")};
     o.n_assignments = option_list(call, "set", &o.assignments);
     if (!o.method)
-        return command_usage(call, err, "there is no method \"%s\", only r-rome, p-rome and rome",
-                             option_string(call, "method"));
+        return command_usage(call, err, "there is no method %s, only r-rome, p-rome and rome",
+                             quote(option_string(call, "method")).text);
     if (o.corpus && o.covariance)
         return command_usage(call, err, "give either --corpus or --covariance");
     if (layers) {

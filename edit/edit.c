@@ -7,6 +7,7 @@
 #include "edit_gates.h"
 #include "linalg.h"
 #include "memory.h"
+#include "quote.h"
 
 enum { SAYS_TOKENS = 8 };
 static const uint64_t search_bytes = 1u << 30; /* for the covariances of a layer search */
@@ -22,7 +23,7 @@ void edit_item_name(const struct edit_item *item, struct str *out)
 {
     const struct edit_request *q = item->request;
     if (q->prompt)
-        str_printf(out, "\"%s\"", q->prompt);
+        str_append(out, quote(q->prompt).text);
     else
         str_printf(out, "record %zu", q->number);
 }
@@ -83,6 +84,19 @@ static bool listen(const struct edit *edit, const struct edit_item *item, struct
            continuation_greedy(edit->context, edit->model, edit->tokenizer, &prompt, SAYS_TOKENS, out, err);
 }
 
+/* Ids of a request, and those of a tokenizer that does not belong to the model. The last one of a target is
+ * in no row. */
+static bool check_target(const struct edit *edit, const struct edit_rows *rows, struct error *err)
+{
+    size_t vocabulary = edit->model->config.vocabulary;
+    for (size_t i = 0; i < rows->n_target; i++)
+        if (rows->target[i] >= vocabulary)
+            return error_set(err, ERROR_USAGE,
+                             "token id %u of the target is not below the vocabulary, which is %zu",
+                             rows->target[i], vocabulary);
+    return true;
+}
+
 static bool prepare_item(struct edit *edit, struct edit_item *item, size_t by_script[SCRIPT_KANA + 1],
                          struct error *err)
 {
@@ -91,6 +105,7 @@ static bool prepare_item(struct edit *edit, struct edit_item *item, size_t by_sc
     bool held_out = item->reason == LAYER_SEARCHED;
     if (!contexts_for(edit, item->request, by_script, &contexts, err) ||
         !edit_rows_build(tokenizer, item->request, edit->requests->bos, contexts, &item->rows, err) ||
+        !check_target(edit, &item->rows, err) ||
         !probe_build(tokenizer, item->request, &item->rows, edit->model->config.context, held_out,
                      &item->probe, err) ||
         !probe_run(edit->context, edit->model, &item->probe, NULL, &item->before, err) ||

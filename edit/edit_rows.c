@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "own_texts.h"
+#include "quote.h"
 #include "span.h"
 #include "str.h"
 
@@ -123,7 +124,7 @@ static bool keep_target(struct edit_rows *r, const uint32_t *ids, size_t n, cons
                         struct error *err)
 {
     if (n == 0)
-        return error_set(err, ERROR_USAGE, "the target \"%s\" has no tokens", text ? text : "");
+        return error_set(err, ERROR_USAGE, "the target %s has no tokens", quote(text ? text : "").text);
     uint32_t *copy = arena_array(&r->arena, n, sizeof(*copy));
     if (!copy)
         return error_memory(err, "building the rows of an edit");

@@ -6,6 +6,7 @@
 
 #include "json_scan.h"
 #include "memory.h"
+#include "quote.h"
 #include "script.h"
 #include "str.h"
 
@@ -47,11 +48,12 @@ static bool place_subject(struct arena *arena, const char *name, const char *pro
     const char *slot = strstr(prompt, "{}"), *subject = r->subject;
     struct str filled = {0}, template = {0};
     if (slot && strstr(slot + 2, "{}"))
-        return error_set(err, ERROR_USAGE, "%s: the prompt \"%s\" has more than one {}", name, prompt);
+        return error_set(err, ERROR_USAGE, "%s: the prompt %s has more than one {}", name,
+                         quote(prompt).text);
     const char *at = slot ? slot : find_last(prompt, subject);
     if (!at)
-        return error_set(err, ERROR_USAGE, "%s: the subject \"%s\" does not occur in the prompt \"%s\"%s",
-                         name, subject, prompt,
+        return error_set(err, ERROR_USAGE, "%s: the subject %s does not occur in the prompt %s%s", name,
+                         quote(subject).text, quote(prompt).text,
                          found_without_case(prompt, subject) ? " (only in other letters, A for a)" : "");
     size_t before = (size_t)(at - prompt), skip = slot ? 2 : strlen(subject);
     if (!slot && strstr(prompt, subject) != at)
@@ -133,7 +135,7 @@ static bool read_text(struct reader *r, const char *key, const char **out, struc
     if (*out)
         return json_scan_error(&r->scan, err, "\"%s\" stands twice in the record", key);
     if (!json_string(&r->scan, &text, err))
-        return error_prefix(err, "\"%s\"", key);
+        return false;
     if (memchr(text.data, '\0', text.length))
         return json_scan_error(&r->scan, err, "\"%s\" holds a NUL character", key);
     *out = arena_copy(r->arena, text.data, text.length);
@@ -180,7 +182,7 @@ static bool read_index(struct reader *r, const char *key, uint64_t *out, bool *h
     if (*has)
         return json_scan_error(&r->scan, err, "\"%s\" stands twice in the record", key);
     *has = true;
-    return json_u64(&r->scan, out, err) || error_prefix(err, "\"%s\"", key);
+    return json_u64(&r->scan, out, err);
 }
 
 /* "target_new": T or {"str": T, ...} */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quote.h"
+
 const struct setting_facts setting_facts[SETTING_COUNT] = {
     [SETTING_LR] = {"lr", "step size of Adam on the target vector", 1e-6, 100, false},
     [SETTING_STEPS] = {"steps", "evaluations at most; one update fewer", 1, 10000, true},
@@ -92,7 +94,7 @@ bool settings_set(struct settings *settings, const char *assignment, struct erro
 {
     const char *equals = strchr(assignment, '=');
     if (!equals)
-        return error_set(err, ERROR_USAGE, "--set %s: expected NAME=VALUE", assignment);
+        return error_set(err, ERROR_USAGE, "--set %s: expected NAME=VALUE", quote(assignment).text);
     enum setting setting;
     if (!find(assignment, (size_t)(equals - assignment), &setting)) {
         char names[256] = "";
@@ -100,13 +102,14 @@ bool settings_set(struct settings *settings, const char *assignment, struct erro
             strcat(names, i ? ", " : "");
             strcat(names, setting_facts[i].name);
         }
-        return error_set(err, ERROR_USAGE, "--set %s: no such setting; there are %s", assignment, names);
+        return error_set(err, ERROR_USAGE, "--set %s: no such setting; there are %s", quote(assignment).text,
+                         names);
     }
     const struct setting_facts *facts = &setting_facts[setting];
     double value;
     if (!parse_value(equals + 1, &value) || value < facts->minimum || value > facts->maximum ||
         (facts->whole && value != floor(value)))
-        return error_set(err, ERROR_USAGE, "--set %s: expected %s from %g to %g", assignment,
+        return error_set(err, ERROR_USAGE, "--set %s: expected %s from %g to %g", quote(assignment).text,
                          facts->whole ? "a whole number" : "a number", facts->minimum, facts->maximum);
     settings->value[setting] = value;
     return true;
