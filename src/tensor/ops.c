@@ -217,17 +217,12 @@ static real row_maximum(const real *x, size_t n)
     return is_nan ? (real)NAN : max;
 }
 
-void ops_softmax(real *x, size_t n)
+/* In f64. */
+static double row_sum(const real *x, size_t n)
 {
-    real max = row_maximum(x, n), inverse;
     double lane[LANES] = {0}, sum = 0;
     size_t i = 0;
 
-    if (max == (real)-INFINITY) {
-        memset(x, 0, n * sizeof *x);
-        return;
-    }
-    exponential(x, n, 1, -max, x);
     for (; i + LANES <= n; i += LANES)
         for (size_t j = 0; j < LANES; j++)
             lane[j] += (double)x[i + j];
@@ -235,20 +230,36 @@ void ops_softmax(real *x, size_t n)
         sum += (double)x[i];
     for (size_t j = 0; j < LANES; j++)
         sum += lane[j];
-    inverse = (real)(1 / sum);
-    for (i = 0; i < n; i++)
+    return sum;
+}
+
+void ops_softmax(real *x, size_t n)
+{
+    real max = row_maximum(x, n), inverse;
+
+    if (max == (real)-INFINITY) {
+        memset(x, 0, n * sizeof *x);
+        return;
+    }
+    exponential(x, n, 1, -max, x);
+    inverse = (real)(1 / row_sum(x, n));
+    for (size_t i = 0; i < n; i++)
         x[i] *= inverse;
 }
 
 double ops_log_sum_exp(const real *x, size_t n)
 {
-    real max = row_maximum(x, n);
+    real max = row_maximum(x, n), e[PIECE];
     double sum = 0;
 
     if (max == (real)-INFINITY)
         return -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)x[i] - (double)max);
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t width = n - at < PIECE ? n - at : PIECE;
+
+        exponential(x + at, width, 1, -max, e);
+        sum += row_sum(e, width);
+    }
     return (double)max + log(sum);
 }
 

@@ -26,7 +26,7 @@ void ops_activation_backward(enum activation kind, const real *x, const real *dy
 
 /* In place; sums in f64. A row whose maximum is -inf becomes zeros. */
 void ops_softmax(real *x, size_t n);
-/* log(sum exp x) in f64. */
+/* log(sum exp x), summed in f64. */
 double ops_log_sum_exp(const real *x, size_t n);
 
 /* Rotates one head [head_dim]: pairs (i, i + half) for half-split, (2 i, 2 i + 1) for interleaved; cosine and sine [half]. */
