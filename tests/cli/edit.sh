@@ -27,7 +27,7 @@ same
 lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output new | tail -n 1
 same
 ls new
-try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output new | sed 's/"[^"]*work/"work/'
+try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output new 2>&1 | sed 's/"[^"]*work/"work/'
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output m
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output ./m/../m --force
 
