@@ -294,6 +294,8 @@ static bool run(struct command_call *call, struct error *err)
               open_tokenizer(call, checkpoint, &requests, &tokenizer, err) &&
               edit_prepare(&call->context, model, tokenizer, &requests, &how, &edit, err) &&
               finish(call, checkpoint, &edit, err);
+    for (size_t i = 0; ok && i < checkpoint->n_warnings; i++)
+        command_note(call, "%s", checkpoint->warnings[i]);
     edit_release(&edit);
     tokenizer_close(tokenizer);
     model_close(model);

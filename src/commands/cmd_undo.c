@@ -69,8 +69,10 @@ static bool run(struct command_call *call, struct error *err)
         return false;
     bool recovered = checkpoint->recovered;
     bool ok = recovered || undo(call, checkpoint, &done, err);
-    checkpoint_close(checkpoint);
     command_quiet_progress(call);
+    for (size_t i = 0; !recovered && i < checkpoint->n_warnings; i++)
+        command_note(call, "%s", checkpoint->warnings[i]);
+    checkpoint_close(checkpoint);
     if (ok && call->json)
         return print_json(call, &done, recovered, err);
     if (ok && recovered)

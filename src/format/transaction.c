@@ -47,7 +47,6 @@ struct transaction {
     enum transaction_state state;
     bool unsynced; /* a sync failed: nothing more is written, and nothing is rolled back in this process */
     bool no_history, force;
-    const char *warning;
     struct store store;
     char *open_path, *final_path;
     int fd;               /* of the record; -1: none yet */
@@ -58,11 +57,6 @@ struct transaction {
     uint8_t *held, *packed; /* a chunk's old pages; its head and stream */
     size_t held_capacity, packed_capacity;
 };
-
-const char *transaction_warning(const struct transaction *t)
-{
-    return t->warning;
-}
 
 /* ---- what is going to change, as the record says it ---- */
 
@@ -160,7 +154,7 @@ static bool describe(struct transaction *t, const struct transaction_options *op
     r->kind = options->kind;
     r->command = options->command ? options->command : "";
     r->note = options->note;
-    r->time = (int64_t)time(NULL);
+    r->time = time(NULL) < 0 ? 0 : (int64_t)time(NULL);
     r->n_undoes = options->n_undoes;
     r->n_drops = options->n_drops;
     return host_name(r, err) && copy_numbers(r, options->undoes, options->n_undoes, 0, &r->undoes, err) &&
@@ -287,8 +281,13 @@ static bool reserve(struct transaction *t, uint64_t end, struct error *err)
         return error_set(err, ERROR_IO,
                          "%s: no space for the old bytes: %" PRIu64 " bytes are needed, %" PRIu64 " are free",
                          t->open_path, more, available);
-    t->warning = "this file system cannot reserve space: should the disk run full on the way, the change is "
-                 "taken back";
+    if (t->reserved == 0 &&
+        !checkpoint_warn(
+            t->checkpoint, err,
+            "%s: space cannot be reserved on this file system: should it run full on the way, the change "
+            "is taken back",
+            t->store.path))
+        return false;
     t->reserved = end;
     return true;
 }

@@ -35,9 +35,6 @@ bool transaction_begin(const struct context *context, struct checkpoint *checkpo
 bool transaction_write(struct transaction *transaction, const struct tensor *tensor, uint64_t offset,
                        const void *bytes, size_t n, struct error *err);
 
-/* What the caller should tell its user about this change, or NULL: that space could not be reserved. */
-const char *transaction_warning(const struct transaction *transaction);
-
 /* Steps 6 and 7. Once it returns true, or ERROR_IO with "changed, not proven durable", the change stands;
  * *number is the record's (0 with no_history). On any other failure the change was rolled back, or the record
  * is still open. */

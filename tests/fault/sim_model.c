@@ -150,6 +150,10 @@ void sim_model_close(struct sim_model *m)
         m->files[i].map = NULL;
         m->files[i].fd = -1;
     }
+    free(m->checkpoint.warnings);
+    m->checkpoint.warnings = NULL;
+    m->checkpoint.n_warnings = 0;
+    arena_release(&m->checkpoint.arena);
 }
 
 /* ---- changing ---- */
@@ -179,7 +183,8 @@ bool sim_model_change(struct sim_model *m, const char *const *names, size_t n, u
     }
     ok = ok && transaction_commit(t, number, err);
     struct error second;
-    transaction_end(t, &second);
+    if (!transaction_end(t, &second))
+        error_prefix(err, "%s", second.text);
     return ok;
 }
 

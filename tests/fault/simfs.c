@@ -70,8 +70,8 @@ struct simfs {
     enum simfs_fault fault;
     uint64_t at, calls, changes;
     int number;
-    bool fired, off; /* off: the power is gone */
-    bool no_reserve;
+    bool fired, sync_failed, off; /* off: the power is gone */
+    bool no_reserve, no_listing;
     uint64_t free_bytes;
 };
 
@@ -314,13 +314,18 @@ void simfs_plan(struct simfs *sim, enum simfs_fault fault, uint64_t n, int numbe
     sim->at = n;
     sim->number = number;
     sim->calls = sim->changes = 0;
-    sim->fired = false;
+    sim->fired = sim->sync_failed = false;
     sim->off = fault == SIMFS_CUT && n == 0;
 }
 
 bool simfs_fired(const struct simfs *sim)
 {
     return sim->fired || sim->off;
+}
+
+bool simfs_sync_failed(const struct simfs *sim)
+{
+    return sim->sync_failed;
 }
 
 uint64_t simfs_calls(const struct simfs *sim)
@@ -488,6 +493,7 @@ static int sim_sync(void *state, int fd)
     if (fails(sim)) {
         if (!sim->off)
             forget_pending(inode_of(sim, fd)); /* the kernel may hold it clean now, and lose it */
+        sim->sync_failed = true;
         return -1;
     }
     inode_sync(inode_of(sim, fd));
@@ -656,6 +662,8 @@ static int sim_list(void *state, const char *path, char **out)
         return -1;
     if (!lookup(sim, path, &inode))
         return errno = ENOENT, -1;
+    if (sim->no_listing)
+        return errno = EACCES, -1;
     struct names sorted = {0};
     names_set(&sorted, &sim->inodes[inode].names_now);
     qsort(sorted.items, sorted.n, sizeof *sorted.items, by_name);
@@ -893,4 +901,9 @@ void simfs_space(struct simfs *sim, bool can_reserve, uint64_t free_bytes)
 {
     sim->no_reserve = !can_reserve;
     sim->free_bytes = free_bytes;
+}
+
+void simfs_forbid_listing(struct simfs *sim)
+{
+    sim->no_listing = true;
 }

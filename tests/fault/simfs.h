@@ -33,6 +33,7 @@ const struct fs *simfs_fs(struct simfs *sim);
  * Linux may. */
 void simfs_plan(struct simfs *sim, enum simfs_fault fault, uint64_t n, int number);
 bool simfs_fired(const struct simfs *sim);
+bool simfs_sync_failed(const struct simfs *sim); /* a sync was among the calls that failed */
 uint64_t simfs_calls(const struct simfs *sim);
 uint64_t simfs_changes(const struct simfs *sim); /* calls that changed something */
 /* After a cut, or at any time: what was not synced survives or not; nothing is open, nothing locked. */
@@ -50,6 +51,8 @@ void simfs_remove(struct simfs *sim, const char *path);
 const uint8_t *simfs_get(const struct simfs *sim, const char *path, size_t *n);
 /* Whether reservation is supported, and how much space is free for it (default: yes, all). */
 void simfs_space(struct simfs *sim, bool can_reserve, uint64_t free_bytes);
+/* From now on directories cannot be listed (EACCES). */
+void simfs_forbid_listing(struct simfs *sim);
 
 /* A pseudo-random number below n, from a state that is not 0. */
 uint64_t simfs_draw(uint64_t *state, uint64_t n);

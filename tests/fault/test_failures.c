@@ -63,6 +63,33 @@ START_TEST(every_call_fails)
 }
 END_TEST
 
+/* After a failed sync nobody knows what the disk holds, so nothing more is written: the record stays open and
+ * the files stay invalid, until a process comes that reads what there is. Fails at other calls roll back at
+ * once. */
+START_TEST(a_failed_sync_leaves_the_record_open)
+{
+    struct sim_scene scene;
+    struct error err;
+    unsigned left_open = 0;
+    sim_scene_make(&scene, &sim_works[0]);
+    for (uint64_t n = 1; n <= scene.calls; n++) {
+        struct simfs *sim = simfs_clone(scene.base);
+        simfs_plan(sim, SIMFS_FAIL_ONCE, n, EIO);
+        bool ok = sim_work_run(sim, scene.work->run, &err);
+        bool is_open = simfs_get(sim, "/m/.lancet/0001.open", NULL) != NULL;
+        ck_assert_msg(!is_open || (!ok && simfs_sync_failed(sim)), "call %llu: %s", (unsigned long long)n,
+                      err.text);
+        ck_assert_msg(!is_open || strstr(err.text, "lancet verify --recover"), "call %llu: %s",
+                      (unsigned long long)n, err.text);
+        left_open += is_open;
+        simfs_free(sim);
+    }
+    /* Two first pages, two files guarded, four chunks, two files written and made valid, the trailer. */
+    ck_assert_uint_eq(left_open, 2 + 2 + 4 + 2 + 2 + 1);
+    sim_scene_release(&scene);
+}
+END_TEST
+
 /* A change that was cut in the middle, and a recovery in which every call fails. */
 START_TEST(every_call_of_a_recovery_fails)
 {
@@ -119,8 +146,13 @@ START_TEST(no_space_for_the_old_bytes_is_said_before_anything_is_touched)
         simfs_free(sim);
     }
     struct simfs *sim = simfs_clone(scene.base);
+    struct sim_model model;
     simfs_space(sim, false, 1 << 20);
-    ck_assert_msg(sim_work_run(sim, scene.work->run, &err), "%s", err.text);
+    ck_assert(sim_model_open(&model, sim, CHECKPOINT_CHANGE, false, &err));
+    ck_assert_msg(scene.work->run(&model, &err), "%s", err.text);
+    ck_assert_uint_eq(model.checkpoint.n_warnings, 1);
+    ck_assert_ptr_nonnull(strstr(model.checkpoint.warnings[0], "cannot be reserved"));
+    sim_model_close(&model);
     sim_finish(&scene, sim, SIM_NEW, true, "without reservation");
     simfs_free(sim);
     sim_scene_release(&scene);
@@ -133,6 +165,7 @@ int main(void)
     TCase *tc = tcase_create("failures");
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, every_call_fails, 0, SIM_WORKS);
+    tcase_add_test(tc, a_failed_sync_leaves_the_record_open);
     tcase_add_test(tc, every_call_of_a_recovery_fails);
     tcase_add_test(tc, no_space_for_the_old_bytes_is_said_before_anything_is_touched);
     suite_add_tcase(suite, tc);

@@ -297,6 +297,19 @@ START_TEST(an_undo_that_had_to_recover_finds_nothing_else_changed)
 }
 END_TEST
 
+START_TEST(records_that_cannot_be_listed_stop_writers_only)
+{
+    struct sim_model model;
+    ck_assert(sim_work_run(sim, change, &err));
+    sim_state_release(&original);
+    original = sim_state_of(sim);
+    simfs_forbid_listing(sim);
+    expect_open(CHECKPOINT_CHANGE, false, ERROR_IO, ".lancet");
+    ck_assert_msg(sim_model_open(&model, sim, CHECKPOINT_READ, false, &err), "%s", err.text);
+    sim_model_close(&model);
+}
+END_TEST
+
 /* The name of the record is taken away, or another record is put there, before the rename. */
 START_TEST(the_record_goes_away_before_the_commit)
 {
@@ -348,6 +361,7 @@ int main(void)
     tcase_add_test(tc, a_file_that_the_record_names_is_missing);
     tcase_add_test(tc, a_record_of_another_host_is_taken_back_only_by_force);
     tcase_add_test(tc, an_undo_that_had_to_recover_finds_nothing_else_changed);
+    tcase_add_test(tc, records_that_cannot_be_listed_stop_writers_only);
     tcase_add_test(tc, the_record_goes_away_before_the_commit);
     tcase_add_test(tc, what_the_disk_gives_back_is_compared);
     suite_add_tcase(suite, tc);
