@@ -47,6 +47,7 @@ enum { STEPS = sizeof steps / sizeof *steps };
 struct demo {
     struct command_call *call;
     char *folder;
+    struct str shown; /* the folder, harmless for a terminal */
     char digests[STEPS][65];
     unsigned n_digests;
     struct json_write *json; /* NULL: for people */
@@ -137,7 +138,7 @@ static bool show_digest(struct demo *demo, struct error *err)
         write_output(demo, line.data, hex);
     } else if (ok) {
         print_command(demo, line.data);
-        fprintf(call->out, "%s  %s\n", hex, path);
+        fprintf(call->out, "%s  %s/model.safetensors\n", hex, demo->shown.data);
     }
 out:
     str_release(&line);
@@ -191,18 +192,18 @@ static bool walk(struct demo *demo, struct error *err)
 {
     const struct command_call *call = demo->call;
     fprintf(call->out,
-            "A model of 270,000 parameters was unpacked into %s.\n"
+            "A model of 271,744 parameters was unpacked into %s.\n"
             "It is ours (MIT licence). Its facts were put where edits look for them, by masks used in "
             "training only;\n"
             "large models are found to keep theirs in the same place. Every command can be repeated as "
             "printed.\n",
-            demo->folder);
+            demo->shown.data);
     if (!run_steps(demo, err))
         return false;
     fprintf(call->out,
             "\nThe same SHA-256 as before the edit. The model stays in %s; rm -r removes it.\n"
             "Next: lancet help edit, and a model of your own.\n",
-            demo->folder);
+            demo->shown.data);
     return true;
 }
 
@@ -228,10 +229,21 @@ static bool run(struct command_call *call, struct error *err)
     bool ok = (call->n_args ? make_given(call->context.fs, call->args[0], &demo.folder, err)
                             : make_temporary(&demo.folder, err)) &&
               unpack(&demo, err);
+    if (ok) {
+        str_append_escaped(&demo.shown, demo.folder, strlen(demo.folder));
+        ok = !demo.shown.failed || error_memory(err, "naming a folder");
+    }
     ok = ok && (call->json ? write_json(&demo, err) : walk(&demo, err));
+    str_release(&demo.shown);
     free(demo.folder);
     return ok;
 }
+
+static const struct command_example examples[] = {
+    {"lancet demo", "in a temporary folder"},
+    {"lancet demo facts", "keeps the model as the folder facts, to play with"},
+    {NULL, NULL},
+};
 
 const struct command command_demo = {
     .name = "demo",
@@ -245,6 +257,7 @@ const struct command command_demo = {
         "The model was trained for this purpose on invented facts (MIT licence). The layer that holds the "
         "facts "
         "was put there by masks during training; it was not discovered.",
+    .examples = examples,
     .max_args = 1,
     .flags = COMMAND_COMPUTES,
     .run = run,
