@@ -30,6 +30,7 @@ struct verify {
     bool out_of_memory;
     uint64_t scanned; /* tensors that were looked at for NaN */
     size_t records;
+    bool open;                /* a change was cut, or is under way */
     char why_no_shapes[1536]; /* empty: shapes were compared with the config */
     char (*digests)[65];      /* of whole files, with --full */
 };
@@ -107,8 +108,10 @@ static bool check_records(struct verify *v, struct error *err)
                         err))
         return false;
     struct error ignored; /* what is wrong with the records is among the findings already */
-    if (history_of(&v->call->context, v->checkpoint, &history, &ignored))
+    if (history_of(&v->call->context, v->checkpoint, &history, &ignored)) {
         v->records = history.n_records;
+        v->open = history.open != 0;
+    }
     history_release(&history);
     return true;
 }
@@ -230,8 +233,8 @@ static bool run(struct command_call *call, struct error *err)
     else if (ok)
         print_text(&v);
     if (ok && v.n_findings)
-        ok = error_set(err, ERROR_ANSWER_NO, "%s: %zu finding%s", v.checkpoint->path, v.n_findings,
-                       v.n_findings == 1 ? "" : "s");
+        ok = error_set(err, v.open ? ERROR_BUSY : ERROR_ANSWER_NO, "%s: %zu finding%s", v.checkpoint->path,
+                       v.n_findings, v.n_findings == 1 ? "" : "s");
     checkpoint_close(v.checkpoint);
     for (size_t i = 0; i < v.n_findings; i++)
         free(v.findings[i]);

@@ -58,11 +58,11 @@ static bool verify_tensor(struct verify *v, size_t i, size_t k, struct error *er
     if (newer_names(v, i, tensor))
         return true;
     const struct checkpoint_file *file = &v->checkpoint->files[tensor->file];
-    if (!range_digest(v->context, true, file->fd, file->path, tensor->offset, tensor->bytes, &digest, err))
+    if (!range_digest(v->context, true, file->fd, file->shown, tensor->offset, tensor->bytes, &digest, err))
         return false;
     if (!digest_equal(&digest, &record->tensors[k].after))
         finding(v, "%s: tensor %s is not as record %" PRIu32 " left it: something else changed it since",
-                file->path, quote(tensor->name).text, record->number);
+                file->shown, quote(tensor->name).text, record->number);
     return true;
 }
 

@@ -77,7 +77,7 @@ static bool check_chain(const struct past *past, const struct checkpoint *checkp
         if (!records_tensor(past->context, checkpoint, layer->path, layer->record, layer->tensor, &same, err))
             return false;
     }
-    if (!range_digest(past->context, true, past->file->fd, past->file->path, past->tensor->offset,
+    if (!range_digest(past->context, true, past->file->fd, past->file->shown, past->tensor->offset,
                       past->tensor->bytes, &now, err))
         return false;
     if (!digest_equal(&now, &listed(newest)->after))
@@ -85,14 +85,14 @@ static bool check_chain(const struct past *past, const struct checkpoint *checkp
                          "%s: tensor %s is not as record %" PRIu32
                          " left it: something else changed it since, so "
                          "nothing was touched",
-                         past->file->path, quote(past->tensor->name).text, newest->record->number);
+                         past->file->shown, quote(past->tensor->name).text, newest->record->number);
     for (size_t i = 1; i < past->n_layers; i++)
         if (!digest_equal(&listed(&past->layers[i])->after, &listed(&past->layers[i - 1])->before))
             return error_set(err, ERROR_MISMATCH,
                              "%s: record %" PRIu32 " did not find tensor %s as record %" PRIu32
                              " had left it, so it "
                              "cannot be taken back further; nothing was touched",
-                             past->file->path, past->layers[i - 1].record->number,
+                             past->file->shown, past->layers[i - 1].record->number,
                              quote(past->tensor->name).text, past->layers[i].record->number);
     return true;
 }
@@ -152,7 +152,7 @@ static bool peel(struct layer *layer, uint64_t offset, size_t n, uint8_t *window
 bool past_read(struct past *past, uint64_t offset, size_t n, uint8_t *out, struct error *err)
 {
     uint64_t at = past->tensor->offset + offset;
-    if (!fs_read_at(past->context->fs, past->file->fd, past->file->path, out, n, at, err))
+    if (!fs_read_at(past->context->fs, past->file->fd, past->file->shown, out, n, at, err))
         return false;
     for (size_t i = 0; i < past->n_layers; i++)
         if (!peel(&past->layers[i], at, n, out, err))
@@ -177,7 +177,7 @@ bool past_prove(struct past *past, struct error *err)
     if (ok && !digest_equal(&digest, past_digest(past)))
         ok = error_set(err, ERROR_MISMATCH,
                        "%s: the records do not give tensor %s its old bytes back; nothing was touched",
-                       past->file->path, quote(past->tensor->name).text);
+                       past->file->shown, quote(past->tensor->name).text);
     digest_stream_free(stream);
     free(window);
     return ok;

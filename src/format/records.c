@@ -157,13 +157,13 @@ bool records_tensor(const struct context *context, const struct checkpoint *chec
     if (!file || file->size != f->size || file->head != f->head)
         return error_set(err, ERROR_MISMATCH, "%s: the file %s is missing or not as record %s knows it",
                          checkpoint->path, quote(f->name).text, path);
-    if (!range_digest(context, true, file->fd, file->path, 0, f->head, &digest, err))
+    if (!range_digest(context, true, file->fd, file->shown, 0, f->head, &digest, err))
         return false;
     bool same = digest_equal(&digest, &f->digest) && tensor && &checkpoint->files[tensor->file] == file &&
                 tensor->dtype == t->dtype && tensor->offset == t->offset && tensor->bytes == t->bytes;
     if (!same)
         return error_set(err, ERROR_MISMATCH, "%s: its header or tensor %s is not as record %s knows it",
-                         file->path, quote(t->name).text, path);
+                         file->shown, quote(t->name).text, path);
     *out = tensor;
     return true;
 }

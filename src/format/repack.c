@@ -53,13 +53,13 @@ static bool present_is_after(struct repack *r, const struct checkpoint *checkpoi
             return false;
         const struct checkpoint_file *file = r->files[r->old->tensors[i].file] =
             &checkpoint->files[tensor->file];
-        if (!range_digest(r->context, true, file->fd, file->path, tensor->offset, tensor->bytes, &now, err))
+        if (!range_digest(r->context, true, file->fd, file->shown, tensor->offset, tensor->bytes, &now, err))
             return false;
         if (!digest_equal(&now, &r->old->tensors[i].after))
             return error_set(err, ERROR_MISMATCH,
                              "%s: tensor %s is not as record %" PRIu32
                              " left it, so the record stays as it is",
-                             file->path, quote(tensor->name).text, r->old->number);
+                             file->shown, quote(tensor->name).text, r->old->number);
     }
     return true;
 }
@@ -71,7 +71,7 @@ static bool with_present(struct repack *r, const struct record_chunk *chunk, con
     const struct checkpoint_file *file = r->files[chunk->file];
     size_t n = (size_t)chunk->own_bytes;
     if (!grow(&r->now, &r->now_capacity, n, err) ||
-        !fs_read_at(r->fs, file->fd, file->path, r->now, n, chunk->own_offset, err))
+        !fs_read_at(r->fs, file->fd, file->shown, r->now, n, chunk->own_offset, err))
         return false;
     for (size_t i = 0; i < n; i++)
         r->now[i] ^= bytes[i];

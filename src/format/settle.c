@@ -161,7 +161,7 @@ static bool open_files(const struct context *context, const struct checkpoint *c
         size_t known = file_in(checkpoint, directory, record->files[i].name);
         if (known < checkpoint->n_files) {
             const struct checkpoint_file *file = &checkpoint->files[known];
-            o->files[o->n++] = (struct recover_file){file->fd, file->path};
+            o->files[o->n++] = (struct recover_file){file->fd, file->shown};
         } else if (!open_named(context, checkpoint, directory, record->files[i].name, o, err)) {
             return false;
         }
@@ -175,7 +175,7 @@ static bool is_invalid(const struct context *context, const struct checkpoint_fi
 {
     uint8_t bytes[16] = {0}, guard[RECORD_GUARD_MAX];
     size_t n = (size_t)u64_least(sizeof bytes, file->size);
-    if (!fs_read_at(context->fs, file->fd, file->path, bytes, n, 0, err))
+    if (!fs_read_at(context->fs, file->fd, file->shown, bytes, n, 0, err))
         return false;
     const struct format *format = format_of(path_base(file->path), bytes, n);
     *invalid = false;
@@ -200,7 +200,7 @@ static bool discard(const struct context *context, const struct checkpoint *chec
             return error_set(
                 err, ERROR_FORMAT,
                 "%s: the header of this record cannot be read, and %s is half-changed: nothing was touched",
-                path, checkpoint->files[i].path);
+                path, checkpoint->files[i].shown);
     }
     return store_remove(context->fs, store, store->open, STORE_OPEN, err) &&
            store_sync(context->fs, store, err);

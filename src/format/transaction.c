@@ -76,15 +76,15 @@ static bool list_file(struct transaction *t, const struct checkpoint_file *file,
     struct guarded *g = &t->files[t->record.n_files];
     if (!file->format || !file->format->guard)
         return error_set(err, ERROR_UNSUPPORTED, "%s: a file of this format cannot be changed in place",
-                         file->path);
+                         file->shown);
     *r = (struct record_file){.name = path_base(file->path),
                               .size = file->size,
                               .head = file->head,
                               .guard_bytes = file->format->guard_bytes};
     file->format->guard(t->record.nonce, r->guard);
-    *g = (struct guarded){.fd = file->fd, .path = file->path, .n = r->guard_bytes};
+    *g = (struct guarded){.fd = file->fd, .path = file->shown, .n = r->guard_bytes};
     memcpy(g->invalid, r->guard, g->n);
-    if (!fs_read_at(t->fs, file->fd, file->path, g->truth, g->n, 0, err))
+    if (!fs_read_at(t->fs, file->fd, file->shown, g->truth, g->n, 0, err))
         return false;
     t->record.n_files++;
     return true;

@@ -182,7 +182,7 @@ static bool write_tensor(const struct context *context, const struct checkpoint 
     for (uint64_t done = 0; ok && past && done < tensor->bytes;) {
         size_t n = (size_t)u64_least(window, tensor->bytes - done);
         ok = past_read(past, done, n, old, err) &&
-             fs_read_at(context->fs, file->fd, file->path, now, n, tensor->offset + done, err) &&
+             fs_read_at(context->fs, file->fd, file->shown, now, n, tensor->offset + done, err) &&
              write_window(transaction, tensor, done, old, now, n, err);
         done += n;
     }
