@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "size.h"
+#include "quote.h"
 
 const cJSON *config_member(const cJSON *json, const char *key)
 {
@@ -77,9 +77,8 @@ bool config_activation(const char *name, const cJSON *json, const char *key, con
     if (item && !cJSON_IsString(item))
         return error_set(err, ERROR_FORMAT, "%s: %s must be a string", name, key);
     if (!activation_parse(item ? item->valuestring : fallback, out))
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "%s: %s \"%.60s\" is an activation that lancet does not know", name, key,
-                         item->valuestring);
+        return error_set(err, ERROR_UNSUPPORTED, "%s: %s %s is an activation that lancet does not know", name,
+                         key, quote(item->valuestring).text);
     return true;
 }
 
@@ -109,8 +108,8 @@ static bool read_scaling(const char *name, const cJSON *parameters, struct rope_
             return true;
         }
     return error_set(err, ERROR_UNSUPPORTED,
-                     "%s: rope_type \"%.60s\" is not supported (default, linear and llama3 are)", name,
-                     type->valuestring);
+                     "%s: rope_type %s is not supported (default, linear and llama3 are)", name,
+                     quote(type->valuestring).text);
 }
 
 bool config_rope(const char *name, const cJSON *parameters, double theta, size_t context,

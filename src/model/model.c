@@ -7,6 +7,7 @@
 
 #include "json_document.h"
 #include "memory.h"
+#include "quote.h"
 #include "rows.h"
 
 enum { NAME_SIZE = 256 };
@@ -40,9 +41,8 @@ static bool read_config(struct model *model, const char *name, const char *text,
     if (!model->architecture) {
         const struct architecture *nearest = architecture_nearest(type, model->checkpoint);
 
-        error_set(err, ERROR_UNSUPPORTED,
-                  "%s: model_type \"%.60s\" is not supported; the nearest that is: %s (%s)", name, type,
-                  nearest->model_type, nearest->title);
+        error_set(err, ERROR_UNSUPPORTED, "%s: model_type %s is not supported; the nearest that is: %s (%s)",
+                  name, quote(type).text, nearest->model_type, nearest->title);
         goto out;
     }
     model->config.bos = -1;
@@ -64,22 +64,24 @@ out:
 static bool open_config(struct model *model, struct error *err)
 {
     const struct checkpoint *checkpoint = model->checkpoint;
-    char *text = NULL, *name = path_join(checkpoint->folder, "config.json");
+    char *text = NULL, *path = path_join(checkpoint->folder, "config.json");
+    struct quoted name;
     size_t n;
     bool ok;
 
-    if (!name)
+    if (!path)
         return error_memory(err, "opening a model");
+    name = quote(path);
+    free(path);
     ok = checkpoint_companion(checkpoint, "config.json", &text, &n, err);
     if (ok && !text)
         ok = error_set(err, ERROR_UNSUPPORTED,
                        "%s: there is no config.json beside the weights, so nothing says how to "
                        "run them",
-                       checkpoint->path);
+                       quote(checkpoint->path).text);
     else if (ok)
-        ok = read_config(model, name, text, n, err);
+        ok = read_config(model, name.text, text, n, err);
     free(text);
-    free(name);
     return ok;
 }
 
@@ -152,10 +154,11 @@ static bool check_shape(const struct model *model, const struct tensor_role *row
     tensor_describe(tensor, found, sizeof found);
     if (!ok)
         return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is %s, but config.json makes it %s",
-                         model->checkpoint->path, tensor->name, role_name(row->role), found, expected);
+                         quote(model->checkpoint->path).text, quote(tensor->name).text, role_name(row->role),
+                         found, expected);
     if (!rows_readable(tensor->dtype))
         return error_set(err, ERROR_UNSUPPORTED, "%s: tensor %s is %s, which lancet cannot compute with",
-                         model->checkpoint->path, tensor->name, found);
+                         quote(model->checkpoint->path).text, quote(tensor->name).text, found);
     return true;
 }
 
@@ -188,13 +191,14 @@ static bool find_weight(struct model *model, const struct tensor_role *row, size
     if (!wanted(&model->config, row->when))
         return true;
     if (!architecture_tensor_name(row, model->prefix, layer, name, sizeof name))
-        return error_set(err, ERROR_UNSUPPORTED, "%s: a tensor name is too long", model->checkpoint->path);
+        return error_set(err, ERROR_UNSUPPORTED, "%s: a tensor name is too long",
+                         quote(model->checkpoint->path).text);
     tensor = find_tensor(model, row, name);
     if (!tensor && row->when == WHEN_UNTIED)
         return true;
     if (!tensor)
         return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is missing, which config.json asks for",
-                         model->checkpoint->path, name, role_name(row->role));
+                         quote(model->checkpoint->path).text, quote(name).text, role_name(row->role));
     if (!check_shape(model, row, tensor, err))
         return false;
     *out = (struct weight){
@@ -214,8 +218,8 @@ static bool find_weights(struct model *model, struct error *err)
 
     model->prefix = architecture_prefix(a, model->checkpoint);
     if (!model->prefix)
-        return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor %s%s",
-                         model->checkpoint->path, a->model_type, a->prefixes[0],
+        return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor \"%s%s\"",
+                         quote(model->checkpoint->path).text, a->model_type, a->prefixes[0],
                          role_row(a, ROLE_FINAL_NORM)->name);
     for (size_t i = 0; i < a->n_tensors; i++) {
         const struct tensor_role *row = &a->tensors[i];

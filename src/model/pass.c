@@ -8,6 +8,7 @@
 
 #include "forward.h"
 #include "pass_state.h"
+#include "quote.h"
 
 static const char *const site_names[SITE_COUNT] = {
     [SITE_EMBEDDING] = "embedding",
@@ -44,9 +45,9 @@ static bool check_finite(const struct pass *pass, const real *x, const struct ba
         tensor = model_not_finite(pass->model);
         if (tensor)
             return error_set(err, ERROR_NUMERIC, "%s: tensor %s holds NaN or Inf",
-                             pass->model->checkpoint->path, tensor->name);
+                             quote(pass->model->checkpoint->path).text, quote(tensor->name).text);
         return error_set(err, ERROR_NUMERIC, "%s: the state after layer %zu is not finite at token %lu",
-                         pass->model->checkpoint->path, pass->n_layers - 1,
+                         quote(pass->model->checkpoint->path).text, pass->n_layers - 1,
                          (unsigned long)batch->position[i / width]);
     }
     return true;
@@ -176,7 +177,7 @@ bool pass_append(struct pass *pass, const uint32_t *ids, struct error *err)
             return error_set(err, ERROR_USAGE, "there is room for %zu tokens only", pass->longest);
         if (ids[s] >= pass->model->config.vocabulary)
             return error_set(err, ERROR_USAGE, "token id %lu is not below the vocabulary of %s, which is %zu",
-                             (unsigned long)ids[s], pass->model->checkpoint->path,
+                             (unsigned long)ids[s], quote(pass->model->checkpoint->path).text,
                              pass->model->config.vocabulary);
         pass->ids[pass->offset[s] + pass->length[s]] = ids[s];
         batch_add(batch, s, pass->length[s], batch->n);

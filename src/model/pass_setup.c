@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 #include "pass_state.h"
 #include "size.h"
 
@@ -151,11 +152,12 @@ static bool check_sequence(const struct model *model, const struct sequence *seq
         return error_set(err, ERROR_USAGE, "a prompt has no tokens");
     if (sequence->length > c->context)
         return error_set(err, ERROR_USAGE, "a prompt has %zu tokens, but the context of %s is %zu",
-                         sequence->length, model->checkpoint->path, c->context);
+                         sequence->length, quote(model->checkpoint->path).text, c->context);
     for (size_t i = 0; i < sequence->length; i++)
         if (sequence->ids[i] >= c->vocabulary)
             return error_set(err, ERROR_USAGE, "token id %lu is not below the vocabulary of %s, which is %zu",
-                             (unsigned long)sequence->ids[i], model->checkpoint->path, c->vocabulary);
+                             (unsigned long)sequence->ids[i], quote(model->checkpoint->path).text,
+                             c->vocabulary);
     return true;
 }
 
@@ -179,7 +181,7 @@ static bool copy_options(struct pass *pass, const struct pass_options *options, 
     pass->n_layers = o->n_layers ? o->n_layers : c->n_layers;
     if (pass->n_layers > c->n_layers)
         return error_set(err, ERROR_USAGE, "%zu layers were asked for, but %s has %zu", pass->n_layers,
-                         pass->model->checkpoint->path, c->n_layers);
+                         quote(pass->model->checkpoint->path).text, c->n_layers);
     if (o->resumable && o->resume_layer >= pass->n_layers)
         return error_set(err, ERROR_USAGE, "layer %zu was asked for, but the last one is %zu",
                          o->resume_layer, pass->n_layers - 1);
@@ -209,7 +211,7 @@ static bool copy_tokens(struct pass *pass, const struct sequence *sequences, str
     }
     if (capacity > c->context)
         return error_set(err, ERROR_USAGE, "room for %zu tokens was asked for, but the context of %s is %zu",
-                         capacity, pass->model->checkpoint->path, c->context);
+                         capacity, quote(pass->model->checkpoint->path).text, c->context);
     if (pass->options.keep_cache)
         pass->longest = max_size(pass->longest, capacity);
     if (pass->longest > attention_table())

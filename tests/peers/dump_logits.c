@@ -1,6 +1,7 @@
 /* What the engine computes, as raw f32 for comparison with transformers:
  *
  *   dump_logits MODEL PROMPTS logits OUT        [prompts][T, V]
+ *   dump_logits MODEL PROMPTS last OUT          [prompts][V], of the last token
  *   dump_logits MODEL PROMPTS attention OUT     [prompts][layers, heads, T, T]
  *   dump_logits MODEL PROMPTS greedy:N OUT      N ids a line, beside the gap of the two best logits at each
  *
@@ -30,19 +31,21 @@ static void write_pattern(void *user, const struct tap_view *view)
     fwrite(view->data, sizeof(real), view->n_heads * view->n_queries * view->n_keys, user);
 }
 
-static void all_logits(struct dump *d, const uint32_t *ids, size_t n)
+/* Of the last `wanted` tokens. */
+static void write_logits(struct dump *d, const uint32_t *ids, size_t n, size_t wanted)
 {
     size_t vocabulary = d->model->config.vocabulary;
-    real *logits = memory_array(n, vocabulary * sizeof *logits);
-    struct place *places = memory_array(n, sizeof *places);
+    real *logits = memory_array(wanted, vocabulary * sizeof *logits);
+    struct place *places = memory_array(wanted, sizeof *places);
     struct pass *pass;
 
-    for (size_t i = 0; i < n; i++)
-        places[i] = (struct place){0, i};
-    if (!pass_new(d->context, d->model, &(struct sequence){ids, n}, 1, NULL, &pass, &d->err) ||
-        !pass_run(pass, &d->err) || !pass_logits(pass, places, n, logits, &d->err))
+    for (size_t i = 0; i < wanted; i++)
+        places[i] = (struct place){0, n - wanted + i};
+    if (!pass_new(d->context, d->model, &(struct sequence){ids, n}, 1,
+                  &(struct pass_options){.places = places, .n_places = wanted}, &pass, &d->err) ||
+        !pass_run(pass, &d->err) || !pass_logits(pass, places, wanted, logits, &d->err))
         fail(&d->err);
-    fwrite(logits, sizeof *logits, n * vocabulary, d->out);
+    fwrite(logits, sizeof *logits, wanted * vocabulary, d->out);
     pass_free(pass);
     free(places);
     free(logits);
@@ -132,7 +135,9 @@ int main(int argc, char **argv)
         size_t n = parse(line, ids, LONGEST);
 
         if (strcmp(argv[3], "logits") == 0)
-            all_logits(&d, ids, n);
+            write_logits(&d, ids, n, n);
+        else if (strcmp(argv[3], "last") == 0)
+            write_logits(&d, ids, n, 1);
         else if (strcmp(argv[3], "attention") == 0)
             attention(&d, ids, n);
         else

@@ -8,11 +8,13 @@ the file has. Limits: logits within 2e-4 of their standard deviation, attention 
 wherever the two best logits differ by more than 1e-4. Prints TAP.
 """
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ import transformers
 
 transformers.utils.logging.disable_progress_bar()
 
-LOGITS_LIMIT, ATTENTION_LIMIT, GREEDY_GAP = 2e-4, 1e-5, 1e-4
+LOGITS_LIMIT, ATTENTION_LIMIT, GREEDY_GAP, LONG = 2e-4, 1e-5, 1e-4, 600
 
 PROMPTS = [
     "The Eiffel Tower is located in the city of",
@@ -164,6 +166,18 @@ def compare(program, folder, prompts, model):
     return worst, worst_attention
 
 
+def compare_long(program, folder, model):
+    """The same for one prompt longer than any window, with the logits of its last token."""
+    ids = transformers.AutoTokenizer.from_pretrained(folder)(inspect.getsource(textwrap))["input_ids"][:LONG]
+    logits, patterns = dump(program, folder, [ids], "last"), dump(program, folder, [ids], "attention")
+    with torch.no_grad():
+        out = model(torch.tensor([ids]), output_attentions=True, logits_to_keep=1)
+    expected = out.logits[0, 0].numpy()
+    attention = max(np.abs(found - layer[0].numpy()).max() for found, layer in
+                    zip(patterns.reshape(len(out.attentions), -1, LONG, LONG), out.attentions, strict=True))
+    return np.abs(logits - expected).max() / expected.std(), attention
+
+
 def greedy_differences(program, folder, prompts, model, n):
     """Tokens that differ although transformers' two best logits do not nearly tie."""
     lines = dump(program, folder, prompts, f"greedy:{n}").splitlines()
@@ -188,13 +202,16 @@ class Report:
         self.failed += not ok
         print(f"{'ok' if ok else 'not ok'} {self.n} {text}", flush=True)
 
+    def limits(self, name, logits, attention):
+        self.line(logits <= LOGITS_LIMIT and attention <= ATTENTION_LIMIT,
+                  f"{name}: logits differ by {logits:.1e} of their deviation (limit {LOGITS_LIMIT:.0e}), "
+                  f"attention by {attention:.1e} (limit {ATTENTION_LIMIT:.0e})")
+
     def check(self, name, program, folder, prompts, greedy=0):
         model = load(folder)
-        worst, attention = compare(program, folder, prompts, model)
-        self.line(worst <= LOGITS_LIMIT and attention <= ATTENTION_LIMIT,
-                  f"{name}: logits differ by {worst:.1e} of their deviation (limit {LOGITS_LIMIT:.0e}), "
-                  f"attention by {attention:.1e} (limit {ATTENTION_LIMIT:.0e})")
+        self.limits(name, *compare(program, folder, prompts, model))
         if greedy:
+            self.limits(f"{name}, a prompt of {LONG} tokens", *compare_long(program, folder, model))
             different = greedy_differences(program, folder, prompts, model, greedy)
             self.line(not different, f"{name}: {greedy} greedy tokens of {len(prompts)} prompts equal; {different}")
 

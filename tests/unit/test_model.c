@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pass.h"
 #include "suite.h"
 #include "write_model.h"
 
@@ -200,10 +201,10 @@ START_TEST(test_tensors_that_do_not_fit)
 
     setup(&f);
     drop(&f, "model.layers.1.mlp.up_proj.weight");
-    expect_error(&f, ERROR_MISMATCH, "model.layers.1.mlp.up_proj.weight (up projection) is missing");
+    expect_error(&f, ERROR_MISMATCH, "\"model.layers.1.mlp.up_proj.weight\" (up projection) is missing");
     setup(&f);
     drop(&f, "model.norm.weight");
-    expect_error(&f, ERROR_MISMATCH, "there is no tensor model.norm.weight");
+    expect_error(&f, ERROR_MISMATCH, "there is no tensor \"model.norm.weight\"");
     setup(&f);
     tensor_of(&f, "model.layers.0.mlp.down_proj.weight")->columns = FF - 1;
     expect_error(&f, ERROR_MISMATCH, "F32 [8, 11], but config.json makes it [8, 12]");
@@ -212,7 +213,7 @@ START_TEST(test_tensors_that_do_not_fit)
     expect_error(&f, ERROR_MISMATCH, "F32 [8, 1], but config.json makes it [8]");
     setup(&f);
     f.config = CONFIG("llama", ",\"attention_bias\":true");
-    expect_error(&f, ERROR_MISMATCH, "q_proj.bias (query bias) is missing");
+    expect_error(&f, ERROR_MISMATCH, "q_proj.bias\" (query bias) is missing");
     setup(&f);
     f.config = CONFIG("llama", ",\"tie_word_embeddings\":2");
     expect_error(&f, ERROR_FORMAT, "tie_word_embeddings must be true or false");
@@ -284,6 +285,8 @@ END_TEST
 START_TEST(test_not_finite_is_named)
 {
     static float bad[WIDTH * WIDTH];
+    static const uint32_t ids[] = {1, 2};
+    struct pass *pass;
     struct fixture f;
 
     setup(&f);
@@ -292,6 +295,13 @@ START_TEST(test_not_finite_is_named)
     tensor_of(&f, "model.layers.0.self_attn.q_proj.weight")->data = bad;
     ck_assert_msg(open_model(&f), "%s", f.err.text);
     ck_assert_str_eq(model_not_finite(f.model)->name, "model.layers.0.self_attn.q_proj.weight");
+    ck_assert_msg(pass_new(&f.context, f.model, &(struct sequence){ids, 2}, 1, NULL, &pass, &f.err), "%s",
+                  f.err.text);
+    ck_assert(!pass_run(pass, &f.err));
+    ck_assert_int_eq(f.err.kind, ERROR_NUMERIC);
+    ck_assert_msg(strstr(f.err.text, "layers.0.self_attn.q_proj.weight\" holds NaN or Inf") != NULL, "%s",
+                  f.err.text);
+    pass_free(pass);
     teardown(&f);
 }
 END_TEST
