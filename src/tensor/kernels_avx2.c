@@ -85,13 +85,15 @@ enum { ROWS_MAX = 8, DEPTH_MAX = 768, STEPS = 32, AHEAD = 2048 };
             dst[i] = one_##NAME(p + i * (BYTES));                                                            \
     }                                                                                                        \
                                                                                                              \
-    INLINE void dot_block_##NAME(size_t R, size_t M, const uint8_t *s, size_t stride, size_t k,              \
-                                 const real *x, size_t x_stride, real *y, size_t y_stride)                   \
+    INLINE void dot_block_##NAME(size_t R, size_t M, size_t ahead, const uint8_t *s, size_t stride,          \
+                                 size_t k, const real *x, size_t x_stride, real *y, size_t y_stride)         \
     {                                                                                                        \
         __m256 sum[ROWS_MAX * 2], row[4];                                                                    \
         size_t whole = k - k % 8;                                                                            \
         UNROLL for (size_t j = 0; j < R * M; j++) sum[j] = _mm256_setzero_ps();                              \
         for (size_t i = 0; i < whole; i += 8) {                                                              \
+            if (ahead && i % (64 / (BYTES)) == 0)                                                            \
+                UNROLL for (size_t r = 0; r < R; r++) fetch_ahead(s + r * stride + i * (BYTES), ahead);      \
             UNROLL for (size_t r = 0; r < R; r++) row[r] = load_##NAME(s + r * stride + i * (BYTES));        \
             UNROLL for (size_t j = 0; j < M; j++)                                                            \
             {                                                                                                \
@@ -110,9 +112,10 @@ enum { ROWS_MAX = 8, DEPTH_MAX = 768, STEPS = 32, AHEAD = 2048 };
     }                                                                                                        \
                                                                                                              \
     /* One row of x: stored rows in the order of memory, four sums each. */                                  \
-    AVX2 static void dot_1_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,   \
-                                  size_t x_stride, real *y, size_t y_stride)                                 \
+    AVX2 static void dot_1_##NAME(bool fetch, const uint8_t *s, size_t stride, size_t n_rows, size_t k,      \
+                                  const real *x, size_t x_stride, real *y, size_t y_stride)                  \
     {                                                                                                        \
+        (void)fetch;                                                                                         \
         (void)x_stride;                                                                                      \
         (void)y_stride;                                                                                      \
         for (size_t r = 0; r < n_rows; r++, s += stride) {                                                   \
@@ -135,28 +138,28 @@ enum { ROWS_MAX = 8, DEPTH_MAX = 768, STEPS = 32, AHEAD = 2048 };
         }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
-    DOT_PASS(NAME, 2, 4)                                                                                     \
-    DOT_PASS(NAME, 3, 4)                                                                                     \
-    DOT_PASS(NAME, 4, 3)                                                                                     \
-    DOT_PASS(NAME, 5, 2)                                                                                     \
-    DOT_PASS(NAME, 6, 2)                                                                                     \
-    DOT_PASS(NAME, 7, 1)                                                                                     \
-    DOT_PASS(NAME, 8, 1)                                                                                     \
+    DOT_PASS(NAME, BYTES, 2, 4)                                                                              \
+    DOT_PASS(NAME, BYTES, 3, 3)                                                                              \
+    DOT_PASS(NAME, BYTES, 4, 3)                                                                              \
+    DOT_PASS(NAME, BYTES, 5, 2)                                                                              \
+    DOT_PASS(NAME, BYTES, 6, 2)                                                                              \
+    DOT_PASS(NAME, BYTES, 7, 1)                                                                              \
+    DOT_PASS(NAME, BYTES, 8, 1)                                                                              \
                                                                                                              \
     static void dot_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k, const real *x,          \
                            size_t x_stride, size_t m, real *y, size_t y_stride)                              \
     {                                                                                                        \
-        static void (*const passes[ROWS_MAX])(const uint8_t *, size_t, size_t, size_t, const real *, size_t, \
-                                              real *, size_t) = {dot_1_##NAME, dot_2_##NAME, dot_3_##NAME,   \
-                                                                 dot_4_##NAME, dot_5_##NAME, dot_6_##NAME,   \
-                                                                 dot_7_##NAME, dot_8_##NAME};                \
+        static void (*const passes[ROWS_MAX])(bool, const uint8_t *, size_t, size_t, size_t, const real *,   \
+                                              size_t, real *, size_t) = {                                    \
+            dot_1_##NAME, dot_2_##NAME, dot_3_##NAME, dot_4_##NAME,                                          \
+            dot_5_##NAME, dot_6_##NAME, dot_7_##NAME, dot_8_##NAME};                                         \
         size_t n_pieces = m <= 2 ? 1 : (k + DEPTH_MAX - 1) / DEPTH_MAX,                                      \
                piece = n_pieces ? (k / n_pieces + 7) & ~7 : 0;                                               \
         for (size_t row = 0, n; row < m; row += n) {                                                         \
             size_t n_passes = (m - row + ROWS_MAX - 1) / ROWS_MAX;                                           \
             n = (m - row + n_passes - 1) / n_passes;                                                         \
             for (size_t at = 0; at < k; at += piece)                                                         \
-                passes[n - 1](s + at * (BYTES), stride, n_rows, k - at < piece ? k - at : piece,             \
+                passes[n - 1](row == 0, s + at * (BYTES), stride, n_rows, k - at < piece ? k - at : piece,   \
                               x + row * x_stride + at, x_stride, y + row * y_stride, y_stride);              \
         }                                                                                                    \
     }                                                                                                        \
@@ -232,16 +235,17 @@ enum { ROWS_MAX = 8, DEPTH_MAX = 768, STEPS = 32, AHEAD = 2048 };
         }                                                                                                    \
     }
 
-/* All stored rows of a task against M rows of x, R at a time. */
-#define DOT_PASS(NAME, M, R)                                                                                 \
-    AVX2 static void dot_##M##_##NAME(const uint8_t *s, size_t stride, size_t n_rows, size_t k,              \
+/* All stored rows of a task against M rows of x, R at a time. The first pass fetches what it will need AHEAD
+ * bytes later. */
+#define DOT_PASS(NAME, BYTES, M, R)                                                                          \
+    AVX2 static void dot_##M##_##NAME(bool fetch, const uint8_t *s, size_t stride, size_t n_rows, size_t k,  \
                                       const real *x, size_t x_stride, real *y, size_t y_stride)              \
     {                                                                                                        \
-        size_t r = 0;                                                                                        \
+        size_t r = 0, ahead = fetch ? (AHEAD / ((R)*k * (BYTES) + 1) + 1) * (R)*stride : 0;                  \
         for (; r + (R) <= n_rows; r += (R))                                                                  \
-            dot_block_##NAME(R, M, s + r * stride, stride, k, x, x_stride, y + r, y_stride);                 \
+            dot_block_##NAME(R, M, ahead, s + r * stride, stride, k, x, x_stride, y + r, y_stride);          \
         for (; r < n_rows; r++)                                                                              \
-            dot_block_##NAME(1, M, s + r * stride, stride, k, x, x_stride, y + r, y_stride);                 \
+            dot_block_##NAME(1, M, 0, s + r * stride, stride, k, x, x_stride, y + r, y_stride);              \
     }
 
 /* All columns of a task for M rows of y. */
