@@ -6,6 +6,8 @@
 #include "memory.h"
 #include "tokenizer.h"
 
+enum { ALONE = 200 }; /* tokens that are looked at one by one */
+
 /* Ranges follow each other from the first byte of the text to the last. */
 static void check_tokens(const struct token_list *tokens, size_t n)
 {
@@ -29,7 +31,7 @@ static void decode(const struct tokenizer *t, const struct token_list *tokens)
     uint32_t *ids = memory_array(tokens->n, sizeof *ids);
     for (size_t i = 0; ids && i < tokens->n; i++) {
         ids[i] = tokens->items[i].id;
-        if (!tokenizer_token_bytes(t, ids[i], &bytes, &err))
+        if (i < ALONE && !tokenizer_token_bytes(t, ids[i], &bytes, &err))
             FUZZ_HOLDS(err.kind == ERROR_UNSUPPORTED);
         if (tokens->items[i].placed)
             FUZZ_HOLDS(tokenizer_piece(t, ids[i]) && ids[i] < tokenizer_size(t));
