@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 #include "utf8.h"
 
 #define NONE BPE_NONE
@@ -211,8 +212,8 @@ static bool put_stranger(struct symbol_reader *r, const char *bytes, size_t n, s
     } else if (bpe->unknown_piece) {
         if (bpe->unknown == NONE)
             return error_set(err, ERROR_FORMAT,
-                             "the unknown token \"%s\" is not in the vocabulary, but the text needs it",
-                             bpe->unknown_piece);
+                             "the unknown token %s is not in the vocabulary, but the text needs it",
+                             quote(bpe->unknown_piece).text);
         if (!bpe->fuse_unknown && !flush_unknown(r, err))
             return false;
         r->unknown += n;

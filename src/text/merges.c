@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 #include "utf8.h"
 
 enum {
@@ -67,11 +68,6 @@ static bool insert(struct merges *m, struct merge_slot merge, struct error *err)
     return error_set(err, ERROR_FORMAT, "more than %d merges collide", MAX_PROBE);
 }
 
-static int shown(size_t n)
-{
-    return n < 100 ? (int)n : 100;
-}
-
 static bool add(struct merges *m, struct merge_pair pair, uint32_t rank, const struct vocabulary *v,
                 size_t n_prefix, struct error *err)
 {
@@ -82,8 +78,9 @@ static bool add(struct merges *m, struct merge_pair pair, uint32_t rank, const s
         return error_set(err, ERROR_FORMAT, "merge %u joins a piece that is too short for the prefix", rank);
     uint32_t id;
     if (!vocabulary_find_joined(v, left, n_left, right + n_prefix, n_right - n_prefix, &id))
-        return error_set(err, ERROR_FORMAT, "merge %u makes \"%.*s%.*s\", which is not in the vocabulary",
-                         rank, shown(n_left), left, shown(n_right - n_prefix), right + n_prefix);
+        return error_set(err, ERROR_FORMAT,
+                         "merge %u makes a piece of %s and %s that is not in the vocabulary", rank,
+                         quote_bytes(left, n_left).text, quote_bytes(right, n_right).text);
     uint64_t bit = joint(last_character(left, n_left), first_character(right, n_right));
     m->joints[bit / 64] |= (uint64_t)1 << bit % 64;
     return insert(m, (struct merge_slot){(uint64_t)pair.left << 32 | pair.right, rank, id}, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 
 bool merge_reading_add(struct merge_reading *m, const struct vocabulary *v, struct json_text left,
                        struct json_text right, struct error *err)
@@ -12,8 +13,8 @@ bool merge_reading_add(struct merge_reading *m, const struct vocabulary *v, stru
     bool has_left = vocabulary_find(v, left.data, left.length, &pair.left);
     if (!has_left || !vocabulary_find(v, right.data, right.length, &pair.right)) {
         struct json_text missing = has_left ? right : left;
-        return error_set(err, ERROR_FORMAT, "merge %zu joins \"%.*s\", which is not in the vocabulary", m->n,
-                         missing.length < 100 ? (int)missing.length : 100, missing.data);
+        return error_set(err, ERROR_FORMAT, "merge %zu joins %s, which is not in the vocabulary", m->n,
+                         quote_bytes(missing.data, missing.length).text);
     }
     if (m->n == m->capacity) {
         size_t capacity = m->capacity ? 2 * m->capacity : 1024;
@@ -33,9 +34,8 @@ bool merge_reading_add_joined(struct merge_reading *m, const struct vocabulary *
     const char *space = memchr(joined.data, ' ', joined.length);
     size_t left = space ? (size_t)(space - joined.data) : 0, right = joined.length - left - 1;
     if (!space || memchr(space + 1, ' ', right))
-        return error_set(err, ERROR_FORMAT,
-                         "merge %zu, \"%.*s\", is not two pieces with one space between them", m->n,
-                         joined.length < 100 ? (int)joined.length : 100, joined.data);
+        return error_set(err, ERROR_FORMAT, "merge %zu, %s, is not two pieces with one space between them",
+                         m->n, quote_bytes(joined.data, joined.length).text);
     return merge_reading_add(m, v, (struct json_text){joined.data, left},
                              (struct json_text){space + 1, right}, err);
 }

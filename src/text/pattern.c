@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 #include "regex_syntax.h"
 #include "utf8.h"
 
@@ -53,8 +54,8 @@ static bool compile(struct pattern *p, const char *regex, size_t n, struct error
     if (!p->code) {
         PCRE2_UCHAR message[128] = "";
         pcre2_get_error_message(code, message, sizeof message);
-        return error_set(err, ERROR_FORMAT, "the pattern \"%.*s\" does not compile: %s",
-                         n < 300 ? (int)n : 300, regex, (const char *)message);
+        return error_set(err, ERROR_FORMAT, "the pattern %s does not compile: %s", quote(p->text).text,
+                         (const char *)message);
     }
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* where it cannot, pcre2_match interprets */
     return true;
@@ -131,8 +132,8 @@ static bool cannot_match(const struct pattern *p, int code, struct error *err)
 {
     PCRE2_UCHAR message[128] = "";
     pcre2_get_error_message(code, message, sizeof message);
-    return error_set(err, ERROR_UNSUPPORTED, "the pattern \"%.*s\" gives up on this text: %s",
-                     p->n < 300 ? (int)p->n : 300, p->text, (const char *)message);
+    return error_set(err, ERROR_UNSUPPORTED, "the pattern %s gives up on this text: %s", quote(p->text).text,
+                     (const char *)message);
 }
 
 static bool find_regex(const struct pattern *p, const char *text, size_t n, const struct regex_work *w,

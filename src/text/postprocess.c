@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "quote.h"
+
 enum { TEMPLATE_MAX = 64, SPECIAL_MAX = 16 };
 
 /* TemplateProcessing: {"single": [{"SpecialToken": {"id": NAME}} | {"Sequence": {"id": "A"}}, ..],
@@ -24,8 +26,8 @@ struct affixes {
 /* The template of a stage, made when its first member is read. */
 static struct affixes *affixes_of(struct json_reader *r, struct stage *stage, struct error *err)
 {
-    if (!stage->affixes && (stage->affixes = arena_array(r->arena, 1, sizeof *stage->affixes)))
-        memset(stage->affixes, 0, sizeof *stage->affixes);
+    if (!stage->affixes)
+        stage->affixes = arena_array(r->arena, 1, sizeof *stage->affixes);
     if (!stage->affixes)
         error_memory(err, "reading a tokenizer");
     return stage->affixes;
@@ -142,7 +144,8 @@ static bool prepare_template(struct stage *stage, struct error *err)
         texts += !name.data;
         if (name.data && !find_special(affixes, name))
             return error_set(err, ERROR_FORMAT,
-                             "the template names \"%s\", which is not among its special tokens", name.data);
+                             "the template names %s, which is not among its special tokens",
+                             quote_bytes(name.data, name.length).text);
     }
     return texts == 1 ||
            error_set(err, ERROR_UNSUPPORTED, "a template with %zu times the text is not supported", texts);

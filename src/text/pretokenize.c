@@ -4,6 +4,7 @@
 
 #include "byte_map.h"
 #include "chars.h"
+#include "quote.h"
 #include "utf8.h"
 
 /* The words of GPT-2 (models.md 1.5, G2), which ByteLevel cuts out where it is not told otherwise. */
@@ -171,8 +172,8 @@ static bool prepare_metaspace(struct stage *s, struct error *err)
 {
     uint32_t code;
     if (!s->content.length || utf8_decode(s->content.data, s->content.length, &code) != s->content.length)
-        return error_set(err, ERROR_FORMAT, "the replacement of a Metaspace is \"%s\", not one character",
-                         s->content.length ? s->content.data : "");
+        return error_set(err, ERROR_FORMAT, "the replacement of a Metaspace is %s, not one character",
+                         quote_bytes(s->content.data, s->content.length).text);
     if (!s->add_prefix_space && s->scheme == PREPEND_ALWAYS)
         s->scheme = PREPEND_NEVER;
     return pattern_new(s->content.data, s->content.length, false, &s->pattern, err);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "quote.h"
+
 #define SPACE                                                                                                \
     "\\t-\\r\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 #define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
@@ -27,9 +29,8 @@ struct translation {
 
 static bool unsupported(struct translation *t, const char *what)
 {
-    return error_set(t->err, ERROR_UNSUPPORTED,
-                     "the pattern \"%.*s\" has %s, which lancet does not take over",
-                     t->n < 300 ? (int)t->n : 300, t->pattern, what);
+    return error_set(t->err, ERROR_UNSUPPORTED, "the pattern %s has %s, which lancet does not take over",
+                     quote_bytes(t->pattern, t->n).text, what);
 }
 
 static char at(const struct translation *t, size_t ahead)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 
 static bool add(struct stage_list *list, struct stage stage, struct error *err)
 {
@@ -70,8 +71,8 @@ bool stage_read(struct json_reader *r, const struct stage_kind *kind, struct sta
     }
     const struct stage_row *row = find_row(kind, type);
     if (!row) {
-        error_set(err, ERROR_UNSUPPORTED, "the %s \"%.*s\" is not supported", kind->what,
-                  type.length < 100 ? (int)type.length : 100, type.data);
+        error_set(err, ERROR_UNSUPPORTED, "the %s %s is not supported", kind->what,
+                  quote_bytes(type.data, type.length).text);
         return json_place(r, err);
     }
     struct stage stage = row->defaults;
@@ -126,8 +127,7 @@ static bool read_choice(struct json_reader *r, const char *const *names, size_t 
             *out = i;
             return true;
         }
-    return json_scan_error(&r->scan, err, "unknown choice \"%.*s\"",
-                           text.length < 100 ? (int)text.length : 100, text.data);
+    return json_scan_error(&r->scan, err, "unknown choice %s", quote_bytes(text.data, text.length).text);
 }
 
 bool stage_read_behavior(struct json_reader *r, void *base, struct error *err)

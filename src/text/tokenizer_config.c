@@ -4,6 +4,8 @@
  * of the vocabulary, but no added tokens yet, become added tokens. Others would get ids that no model has;
  * they are left out.
  *  - added_tokens_decoder: likewise, and those with an id that is still free.
+ *  - tokenizer_class: beside the older pair of files it must be one whose stages are GPT-2's; others
+ * (Qwen2Tokenizer, RobertaTokenizer, ...) have stages of their own, which no file spells out.
  *  - add_bos_token, add_eos_token: only beside the older pair of files. Where there is a tokenizer.json, its
  * template counts and transformers drops the two.
  *
@@ -13,6 +15,7 @@
 #include <string.h>
 
 #include "json_document.h"
+#include "quote.h"
 
 static struct json_text keep(struct tokenizer *t, const char *text)
 {
@@ -102,13 +105,31 @@ static bool affix(struct tokenizer *t, const cJSON *config, const char *wish, co
     return true;
 }
 
+static bool check_class(const cJSON *config, struct error *err)
+{
+    static const char *const like_gpt2[] = {"GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer",
+                                            "CodeGenTokenizerFast"};
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(config, "tokenizer_class");
+    if (!cJSON_IsString(name))
+        return true;
+    for (size_t i = 0; i < sizeof like_gpt2 / sizeof *like_gpt2; i++)
+        if (strcmp(name->valuestring, like_gpt2[i]) == 0)
+            return true;
+    return error_set(
+        err, ERROR_UNSUPPORTED,
+        "the model has vocab.json and merges.txt without a tokenizer.json, and its tokenizer_class is %s; "
+        "only GPT-2's is supported in that form",
+        quote(name->valuestring).text);
+}
+
 bool tokenizer_apply_config(struct tokenizer *t, const char *config, size_t n, bool pair, struct error *err)
 {
     cJSON *document;
     if (!json_document_parse("tokenizer_config.json", config, n, &document, err))
         return false;
     bool fine = add_decoder(t, document, err) && add_named(t, document, err) &&
-                (!pair || (affix(t, document, "add_bos_token", "bos_token", &t->before, err) &&
+                (!pair || (check_class(document, err) &&
+                           affix(t, document, "add_bos_token", "bos_token", &t->before, err) &&
                            affix(t, document, "add_eos_token", "eos_token", &t->after, err)));
     cJSON_Delete(document);
     return fine;

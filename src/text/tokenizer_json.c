@@ -2,6 +2,8 @@
  * `padding` are skipped: they belong to whoever calls. */
 #include "tokenizer_parts.h"
 
+#include "quote.h"
+
 static bool read_added_token(struct json_reader *r, struct tokenizer *t, struct error *err)
 {
 #define FIELD(name) offsetof(struct added_token, name)
@@ -65,8 +67,8 @@ static bool read_model(struct json_reader *r, void *base, struct error *err)
     t->model = tokenizer_model(type);
     if (t->model)
         return t->model->read(r, t, err);
-    error_set(err, ERROR_UNSUPPORTED, "the model \"%.*s\" is not supported",
-              type.length < 100 ? (int)type.length : 100, type.data);
+    error_set(err, ERROR_UNSUPPORTED, "the model %s is not supported",
+              quote_bytes(type.data, type.length).text);
     return json_place(r, err);
 }
 

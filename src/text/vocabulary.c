@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "quote.h"
 
 /* In a table that is half full no piece lies this far from its home, unless the pieces were made to collide:
  * such a vocabulary is refused, so that every search is short. */
@@ -117,8 +118,8 @@ bool vocabulary_add(struct vocabulary *v, const char *bytes, size_t n, uint64_t 
         return false;
     uint32_t other;
     if (vocabulary_find(v, bytes, n, &other))
-        return error_set(err, ERROR_FORMAT, "the piece \"%.*s\" is in the vocabulary twice",
-                         n < 100 ? (int)n : 100, bytes);
+        return error_set(err, ERROR_FORMAT, "the piece %s is in the vocabulary twice",
+                         quote_bytes(bytes, n).text);
     uint32_t hash = hash_joined(bytes, n, "", 0);
     struct vocabulary_slot *slot = empty_slot(v->slots, v->n_slots, hash);
     if (!slot)
