@@ -3,7 +3,7 @@
  *     requests -> rows -> layer -> keys, target vector, update (rank_one.h) -> overlay -> rounded bytes ->
  * gates
  *
- * edit_prepare does all of that in memory; nothing is written before edit_commit or edit_output, and they
+ * edit_prepare does all of that in memory; nothing is written before change_commit or change_output, and they
  * write exactly the bytes that the gates have judged. Requests are applied in their order, each to the model
  * that the earlier ones have left; the covariance is of the unedited model. */
 #ifndef LANCET_EDIT_H
@@ -80,5 +80,8 @@ void edit_refusal(const struct edit *edit, struct str *out);
 
 /* How a request is called in sentences: "record 3", or its prompt. */
 void edit_item_name(const struct edit_item *item, struct str *out);
+
+/* The note of the record that a commit writes: a JSON object that `lancet log` shows. */
+bool edit_note(const struct edit *edit, struct str *out, struct error *err);
 
 #endif

@@ -281,10 +281,20 @@ static bool write_edit(struct lancet_model *m, const struct edit *edit, const st
                              false, err);
     if (!m->options.writable)
         return error_set(err, ERROR_USAGE, "%s: the model was not opened writable", m->checkpoint->path);
-    struct transaction_options options = {
-        .kind = "edit", .command = "lancet_edit", .force = m->options.force, .no_history = how->no_history};
-    return change_commit(&m->context, m->checkpoint, m->model, edit->sites, edit->n_sites, &options, record,
-                         err);
+    struct str note = {0};
+    if (!edit_note(edit, &note, err)) {
+        str_release(&note);
+        return false;
+    }
+    struct transaction_options options = {.kind = "edit",
+                                          .command = "lancet_edit",
+                                          .note = note.data,
+                                          .force = m->options.force,
+                                          .no_history = how->no_history};
+    bool ok = change_commit(&m->context, m->checkpoint, m->model, edit->sites, edit->n_sites, &options,
+                            record, err);
+    str_release(&note);
+    return ok;
 }
 
 static bool refuse(const struct edit *edit, struct error *err)
