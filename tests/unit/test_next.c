@@ -45,7 +45,7 @@ START_TEST(probabilities_are_of_the_whole_row)
     next_tokens(logits, 5, 5, out);
     for (int i = 0; i < 5; i++)
         sum += out[i].probability;
-    ck_assert_double_eq_tol(sum, 1, 1e-12);
+    ck_assert_double_eq_tol(sum, 1, 1e-6); /* the sum under it takes exponentials in f32 */
     ck_assert(out[4].id == 3 && out[4].probability == 0);
 }
 END_TEST

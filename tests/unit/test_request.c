@@ -208,7 +208,7 @@ static const struct {
     {"[{\"prompt\": \"a\", \"prompt\": \"a\"}]", ERROR_FORMAT, "stands twice"},
     {"[{\"prompt\": \"a b\", \"subject\": \"a\", \"target_new\": {\"id\": \"Q1\"}}]", ERROR_FORMAT,
      "no \"str\""},
-    {"[{\"prompt\": \"a b\", \"subject\": \"a\", \"target_new\": [1]}]", ERROR_FORMAT, "target_new"},
+    {"[{\"prompt\": \"a b\", \"subject\": \"a\", \"target_new\": [1]}]", ERROR_FORMAT, ":1:50: "},
     {"[{\"prompt\": \"a\\u0000b\", \"subject\": \"a\", \"target_new\": \"c\"}]", ERROR_FORMAT, "NUL"},
     {"[{\"prompt\": \"b\", \"subject\": \"a\", \"target_new\": \"c\"}]", ERROR_USAGE, "does not occur"},
     {"[{\"requested_rewrite\": []}]", ERROR_FORMAT, ":1:"},
