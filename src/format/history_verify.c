@@ -40,12 +40,15 @@ static bool tell(struct verify *v, const struct error *err)
     return true;
 }
 
-static bool newer_names(const struct verify *v, size_t record, const struct tensor *tensor)
+/* The next newer record that names the tensor, and which of its tensors that is; n when there is none. */
+static size_t next_newer(const struct verify *v, size_t record, const struct tensor *tensor, size_t *index)
 {
-    for (size_t i = record + 1; i < v->list->n; i++)
-        if (records_find(&v->list->items[i], v->checkpoint, tensor) < v->list->items[i].n_tensors)
-            return true;
-    return false;
+    for (size_t i = record + 1; i < v->list->n; i++) {
+        *index = records_find(&v->list->items[i], v->checkpoint, tensor);
+        if (*index < v->list->items[i].n_tensors)
+            return i;
+    }
+    return v->list->n;
 }
 
 static bool verify_tensor(struct verify *v, size_t i, size_t k, struct error *err)
@@ -53,11 +56,20 @@ static bool verify_tensor(struct verify *v, size_t i, size_t k, struct error *er
     const struct record *record = &v->list->items[i];
     const struct tensor *tensor = NULL;
     struct digest digest;
+    size_t index = 0;
     if (!records_tensor(v->context, v->checkpoint, v->list->paths[i], record, k, &tensor, err))
         return tell(v, err);
-    if (newer_names(v, i, tensor))
-        return true;
     const struct checkpoint_file *file = &v->checkpoint->files[tensor->file];
+    size_t newer = next_newer(v, i, tensor, &index);
+    if (newer < v->list->n) {
+        const struct record *next = &v->list->items[newer];
+        if (!digest_equal(&next->tensors[index].before, &record->tensors[k].after))
+            finding(v,
+                    "%s: record %" PRIu32 " did not find tensor %s as record %" PRIu32
+                    " had left it: something else changed it in between",
+                    file->shown, next->number, quote(tensor->name).text, record->number);
+        return true;
+    }
     if (!range_digest(v->context, true, file->fd, file->shown, tensor->offset, tensor->bytes, &digest, err))
         return false;
     if (!digest_equal(&digest, &record->tensors[k].after))

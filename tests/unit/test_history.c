@@ -160,6 +160,18 @@ static void set_byte(const char *name, off_t offset, uint8_t value)
     close(fd);
 }
 
+struct findings {
+    unsigned n;
+    char last[1024];
+};
+
+static void found(void *user, const char *sentence)
+{
+    struct findings *f = user;
+    f->n++;
+    snprintf(f->last, sizeof f->last, "%s", sentence);
+}
+
 START_TEST(a_change_stands_and_is_listed)
 {
     remember(0);
@@ -283,6 +295,11 @@ START_TEST(an_older_record_that_does_not_fit_the_next_stops_an_undo)
     ck_assert(!try_undo((struct history_undo_options){0}, &unused));
     ck_assert_int_eq(box_error.kind, ERROR_MISMATCH);
     expect_state(1);
+    struct findings f = {0};
+    bool clean = true;
+    ck_assert(history_verify(&box_context, model, false, found, &f, &clean, &box_error));
+    ck_assert(!clean && f.n == 1);
+    ck_assert_ptr_nonnull(strstr(f.last, "record 2 did not find"));
 }
 END_TEST
 
@@ -499,18 +516,6 @@ START_TEST(cancelling_takes_the_change_back)
     box_context.cancel = NULL;
 }
 END_TEST
-
-struct findings {
-    unsigned n;
-    char last[1024];
-};
-
-static void found(void *user, const char *sentence)
-{
-    struct findings *f = user;
-    f->n++;
-    snprintf(f->last, sizeof f->last, "%s", sentence);
-}
 
 START_TEST(verify_tells_what_differs)
 {
