@@ -1,6 +1,6 @@
 /* Prefixes that are put before a prompt, so that an edit holds in more than one place. The first is empty:
  * the bare prompt. Fixed, versioned lists by script; a file; or texts sampled from the model itself
- * (edit.md 2.3). */
+ * (docs/editing.md 1). */
 #ifndef LANCET_CONTEXT_SET_H
 #define LANCET_CONTEXT_SET_H
 

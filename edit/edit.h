@@ -1,4 +1,4 @@
-/* Editing facts: one or several requests become one change of a model (design.md 3).
+/* Editing facts: one or several requests become one change of a model.
  *
  *     requests -> rows -> layer -> keys, target vector, update (rank_one.h) -> overlay -> rounded bytes ->
  * gates

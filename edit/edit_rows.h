@@ -1,4 +1,4 @@
-/* The rows of one edit in token ids (edit.md 2.7):
+/* The rows of one edit in token ids (docs/editing.md 2):
  *
  *     row j   = bos? + context j + prompt + target without its last token      j = 0 .. n_contexts - 1, row 0
  * bare row KL  = bos? + "SUBJECT is a" up to the subject's last token

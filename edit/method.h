@@ -2,7 +2,8 @@
  *
  *     u = C^-1 k / |C^-1 k|        r = e / (k' . u)        W += r u^T
  *
- * and differ in which key is k, which is k', and which change e of the output is asked for (edit.md 3.1). */
+ * and differ in which key is k, which is k', and which change e of the output is asked for (docs/editing.md
+ * 3). */
 #ifndef LANCET_METHOD_H
 #define LANCET_METHOD_H
 

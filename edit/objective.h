@@ -5,7 +5,7 @@
  * model's
  *
  * delta is added to the raw output of the MLP of `layer` at the subject's last token of every row, the KL row
- * included. Only positions from there on and layers from there up are run again (edit.md 10.2), only the
+ * included. Only positions from there on and layers from there up are run again, only the
  * scored logits are made. */
 #ifndef LANCET_OBJECTIVE_H
 #define LANCET_OBJECTIVE_H

@@ -18,7 +18,7 @@ struct report_outcome { /* what was done with it */
 
 void report_print(const struct edit *edit, const struct report_outcome *outcome, FILE *out,
                   const struct terminal *terminal);
-/* The members of the edit document after "schema" (design.md 4). */
+/* The members of the edit document after "schema". */
 void report_json(const struct edit *edit, const struct report_outcome *outcome, struct json_write *w);
 
 #endif

@@ -1,4 +1,4 @@
-/* From keys and a wanted change of the output to the factors of the update (edit.md 3.1 and 5):
+/* From keys and a wanted change of the output to the factors of the update (docs/editing.md 3):
  *
  *     u = (C + ridge mean(diag C) I)^-1 k / |..|       r = e / (k' . u)       Delta = r u^T
  */

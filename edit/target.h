@@ -3,7 +3,7 @@
  *
  *     loss(delta) = nll(delta) + kl(delta) + decay |delta| / |v0|^2
  *
- * minimised by Adam from delta = 0 (edit.md 2.7; findings.md 2 for the stop test, which leaves the decay
+ * minimised by Adam from delta = 0 (docs/editing.md 2; the stop test leaves the decay
  * out). N steps are N evaluations and at most N - 1 updates. After an update delta is clamped to `clamp`
  * |v0|. */
 #ifndef LANCET_TARGET_H

@@ -6,10 +6,10 @@
  * tokenizer and templates are asked of the checkpoint, whether they lie beside the weights (HF) or inside
  * them (GGUF, later).
  *
- * Opening checks everything of formats.md 1.3 and 6 before any byte of a tensor is used. Every file is held
+ * Opening checks every length, offset and name before any byte of a tensor is used. Every file is held
  * by one open description, flock'ed shared (READ) or exclusive (CHANGE) for as long as the checkpoint is
- * open, and mapped read-only. An open record in `.lancet` (design.md 5) that names one of the files: READ
- * gives ERROR_BUSY, CHANGE recovers first.
+ * open, and mapped read-only. An open record in `.lancet` (docs/history-format.md) that names one of the
+ * files: READ gives ERROR_BUSY, CHANGE recovers first.
  */
 #ifndef LANCET_CHECKPOINT_H
 #define LANCET_CHECKPOINT_H

@@ -1,4 +1,4 @@
-/* A new model folder (design.md 5.6): a temporary folder beside the target, every other file of the model
+/* A new model folder: a temporary folder beside the target, every other file of the model
  * carried, sync, rename. Nothing half-written is ever visible under the final name. */
 #ifndef LANCET_FOLDER_H
 #define LANCET_FOLDER_H

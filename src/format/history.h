@@ -1,5 +1,5 @@
 /* The records beside a model: what was changed, exact undo, recovery of a change that was cut
- * (design.md 5.3, 5.5). */
+ * (docs/history-format.md). */
 #ifndef LANCET_HISTORY_H
 #define LANCET_HISTORY_H
 
@@ -66,8 +66,9 @@ bool history_undo(const struct context *context, struct checkpoint *checkpoint,
 /* Removes the oldest records until at most `keep` are left. */
 bool history_prune(const struct context *context, struct checkpoint *checkpoint, uint32_t keep,
                    size_t *removed, struct error *err);
-/* Repacks a record's old bytes as XOR of old and new, byte planes apart, zlib (design.md 5.5). *saved: how
- * many bytes smaller it is now; 0: it was small already, or repacking would not have made it smaller. */
+/* Repacks a record's old bytes as XOR of old and new, byte planes apart, zlib (docs/history-format.md).
+ * *saved: how many bytes smaller it is now; 0: it was small already, or repacking would not have made it
+ * smaller. */
 bool history_repack(const struct context *context, struct checkpoint *checkpoint, uint32_t number,
                     uint64_t *saved, struct error *err);
 

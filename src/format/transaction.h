@@ -1,4 +1,4 @@
-/* A set of byte ranges of a checkpoint's files that change together, or not at all (design.md 5.1-5.3).
+/* A set of byte ranges of a checkpoint's files that change together, or not at all (docs/history-format.md).
  *
  * The record in `.lancet/NNNN.open` is the journal while the change is under way and, renamed to
  * `.lancet/NNNN`, the permanent undo afterwards. docs/history-format.md specifies its bytes and its states;
@@ -25,7 +25,7 @@ struct transaction_options {
 };
 
 /* Begins a change of these tensors of a checkpoint opened with CHECKPOINT_CHANGE: steps 3 and 4 of
- * design.md 5.2. From here to the commit the files load in no program. */
+ * docs/history-format.md. From here to the commit the files load in no program. */
 bool transaction_begin(const struct context *context, struct checkpoint *checkpoint,
                        const struct transaction_options *options, const struct tensor *const *tensors,
                        size_t n_tensors, struct transaction **out, struct error *err);

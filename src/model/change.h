@@ -1,5 +1,5 @@
 /* The one place that goes from an overlay to rounded rows, to gates that judge exactly those bytes, to a
- * transaction or a new folder. edit, apply and merge call it (design.md 5.7). */
+ * transaction or a new folder. edit, apply and merge call it. */
 #ifndef LANCET_CHANGE_H
 #define LANCET_CHANGE_H
 

@@ -1,5 +1,5 @@
-/* The second moment C = mean of k k^T of MLP keys over a text (edit.md 2.6): uncentred, f64, every token
- * counts. Cached in the user's cache folder under a digest of what it depends on: the tensors up to its
+/* The second moment C = mean of k k^T of MLP keys over a text (docs/editing.md 3): uncentred, f64, every
+ * token counts. Cached in the user's cache folder under a digest of what it depends on: the tensors up to its
  * layer, the text, the settings. An edit above the layer therefore does not discard it. */
 #ifndef LANCET_MOMENTS_H
 #define LANCET_MOMENTS_H

@@ -4,7 +4,7 @@
  * Rows. The tokens of all sequences lie behind one another: row r belongs to sequence s at position p.
  * Activations are [rows, width].
  *
- * The cached loop of edit.md 10.2: pass_run once on a resumable pass, then pass_resume again and again: only
+ * The cached loop of an edit: pass_run once on a resumable pass, then pass_resume again and again: only
  * layers above the restart layer and only positions from `from[s]` on are computed; earlier positions keep
  * their keys and values. In the last layer earlier positions get keys and values only, so their logits are
  * not to be had.

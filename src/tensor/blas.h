@@ -1,4 +1,4 @@
-/* OpenBLAS as lancet uses it: single-threaded calls on fixed blocks from our own pool (findings.md 1). */
+/* OpenBLAS as lancet uses it: single-threaded calls on fixed blocks from our own pool. */
 #ifndef LANCET_BLAS_H
 #define LANCET_BLAS_H
 
@@ -9,7 +9,7 @@
 void blas_single_thread(void);
 
 /* Compares a product of each kind that lancet uses with a plain loop: some kernels of old OpenBLAS versions
- * are wrong on some processors (design.md 9). ERROR_NUMERIC names the kernels. */
+ * are wrong on some processors. ERROR_NUMERIC names the kernels. */
 bool blas_check(struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* The engine's number: float in the product, double in one test build that checks gradients (design.md 6). */
+/* The engine's number: float in the product, double in one test build that checks gradients. */
 #ifndef LANCET_REAL_H
 #define LANCET_REAL_H
 

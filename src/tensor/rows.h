@@ -1,5 +1,5 @@
-/* Elements of any readable dtype to numbers and back. One table row per dtype; F64 and integers are read-only as
- * weights. Source bytes may be unaligned. */
+/* Elements of any readable dtype to numbers and back. One table row per dtype; F64 and integers are read-only
+ * as weights. Source bytes may be unaligned. */
 #ifndef LANCET_ROWS_H
 #define LANCET_ROWS_H
 
@@ -18,14 +18,14 @@ bool rows_writable(enum dtype dtype); /* F32, F16, BF16 */
 /* n elements at src. The dtype must be readable. */
 void rows_to_real(enum dtype dtype, const void *src, size_t n, real *dst);
 void rows_to_f64(enum dtype dtype, const void *src, size_t n, double *dst);
-/* Rounded once, to nearest even, straight to the storage dtype (never f64 -> f32 -> BF16). NaN stays NaN (quiet);
- * too large becomes Inf. The dtype must be writable. */
+/* Rounded once, to nearest even, straight to the storage dtype (never f64 -> f32 -> BF16). NaN stays NaN
+ * (quiet); too large becomes Inf. The dtype must be writable. */
 void rows_from_f64(enum dtype dtype, const double *src, size_t n, void *dst);
 
-/* Rounding that keeps an edit (design.md 6): one row [n] of exact new values `wanted`, its old values, and the key [n]
- * along which the change counts. First plain rounding; then elements nearest to a tie are rounded the other way until
- * the row's residual (rounded - wanted) . key is gone. Writes the storage bytes to dst.
- * *realised += (rounded - old) . key, *intended += (wanted - old) . key are for the caller's report. */
+/* Rounding that keeps an edit: one row [n] of exact new values `wanted`, its old values, and the key [n]
+ * along which the change counts. First plain rounding; then elements nearest to a tie are rounded the other
+ * way until the row's residual (rounded - wanted) . key is gone. Writes the storage bytes to dst. *realised
+ * += (rounded - old) . key, *intended += (wanted - old) . key are for the caller's report. */
 void rows_round_along(enum dtype dtype, const double *wanted, const double *key, size_t n, void *dst,
                       double *scratch /* [2 n] */, size_t *order /* [n] */);
 

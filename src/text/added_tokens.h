@@ -1,5 +1,4 @@
-/* Added tokens: texts that are one token wherever they stand, found before the model sees the text
- * (models.md 1.2).
+/* Added tokens: texts that are one token wherever they stand, found before the model sees the text.
  *
  * Those with normalized = false are looked for in the text as given, the others in the normalized text, each
  * time the leftmost and of these the longest. single_word: only between characters that are no \w. lstrip,

@@ -1,5 +1,5 @@
 /* Byte-pair encoding of one piece of text (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, in the
- * form of the tokenizers library; models.md 1.6):
+ * form of the tokenizers library):
  *
  *     symbols = the characters of the piece; a character outside the vocabulary becomes its bytes
  * (byte_fallback), else the unknown token, else nothing while two neighbours have a merge: join the pair of

@@ -1,4 +1,4 @@
-/* Decoders: from the pieces of tokens back to text (models.md 1.8). */
+/* Decoders: from the pieces of tokens back to text. */
 #ifndef LANCET_DECODE_H
 #define LANCET_DECODE_H
 

@@ -1,4 +1,4 @@
-/* The object "model" of a tokenizer.json whose type is BPE (models.md 1.1, 1.6). */
+/* The object "model" of a tokenizer.json whose type is BPE. */
 #include "tokenizer_parts.h"
 
 #include <string.h>

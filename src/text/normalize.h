@@ -1,4 +1,4 @@
-/* Normalizers: stages that change the text before it is cut into words (models.md 1.3). */
+/* Normalizers: stages that change the text before it is cut into words. */
 #ifndef LANCET_NORMALIZE_H
 #define LANCET_NORMALIZE_H
 

@@ -1,4 +1,4 @@
-/* Post-processors: the tokens that go in front of a text and behind it (models.md 1.8). */
+/* Post-processors: the tokens that go in front of a text and behind it. */
 #ifndef LANCET_POSTPROCESS_H
 #define LANCET_POSTPROCESS_H
 

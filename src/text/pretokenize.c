@@ -7,7 +7,7 @@
 #include "quote.h"
 #include "utf8.h"
 
-/* The words of GPT-2 (models.md 1.5, G2), which ByteLevel cuts out where it is not told otherwise. */
+/* The words of GPT-2, which ByteLevel cuts out where it is not told otherwise. */
 static const char gpt2_words[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 

@@ -1,4 +1,4 @@
-/* Pre-tokenizers: stages that cut the text into words, which the model never joins (models.md 1.4, 1.5). */
+/* Pre-tokenizers: stages that cut the text into words, which the model never joins. */
 #ifndef LANCET_PRETOKENIZE_H
 #define LANCET_PRETOKENIZE_H
 

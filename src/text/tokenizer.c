@@ -16,8 +16,8 @@
 
 enum { LONG_TEXT = 4096 }; /* bytes from which on remembering words is worth its memory */
 
-/* An added token has the id of the piece of the same text; the others follow the vocabulary (models.md 1.1:
- * the id in the file does not count). */
+/* An added token has the id of the piece of the same text; the others follow the vocabulary (the
+ * id in the file does not count). */
 static void give_ids(struct tokenizer *t)
 {
     uint64_t next = t->vocabulary.n;

@@ -1,5 +1,5 @@
 /* Text to token ids with byte offsets, ids to bytes. One pipeline for every tokenizer: added tokens,
- * normalizer, pre-tokenizer, model, post-processor, decoder (models.md 1), each stage a row of a table. */
+ * normalizer, pre-tokenizer, model, post-processor, decoder, each stage a row of a table. */
 #ifndef LANCET_TOKENIZER_H
 #define LANCET_TOKENIZER_H
 

@@ -1,4 +1,4 @@
-/* tokenizer.json of the tokenizers library (models.md 1.1), read straight into tables. `truncation` and
+/* tokenizer.json of the tokenizers library, read straight into tables. `truncation` and
  * `padding` are skipped: they belong to whoever calls. */
 #include "tokenizer_parts.h"
 

@@ -1,4 +1,4 @@
-/* The older pair of GPT-2's files (models.md 1.10): vocab.json, an object {piece: id, ..}, and merges.txt,
+/* The older pair of GPT-2's files: vocab.json, an object {piece: id, ..}, and merges.txt,
  * one "A B" a line in order of rank under a line "#version". The stages are GPT-2's. <|endoftext|>, where the
  * vocabulary has it, is an added token. */
 #include "tokenizer_parts.h"

@@ -26,7 +26,7 @@ START_TEST(the_alphabet_has_256_characters)
 }
 END_TEST
 
-/* From the table in models.md 1.4. */
+/* From the table of GPT-2. */
 START_TEST(known_characters)
 {
     static const unsigned known[][2] = {{0x20, 0x120}, {0x0a, 0x10a}, {0x09, 0x109}, {0x7f, 0x121},

@@ -1,4 +1,4 @@
-/* The identities of edit.md 3.1 and 5 on random matrices. */
+/* The identities of docs/editing.md 3 on random matrices. */
 #include "suite.h"
 
 #include <math.h>
