@@ -200,15 +200,14 @@ def parse(field):
     return out
 
 
-def decoded(t, ids, skip):
+def decoded(t, added, ids, skip):
     """Tokenizer.decode as it was before 0.23, which shows normalized added tokens in their normalized form and no longer
     knows them as special."""
-    added = t.get_added_tokens_decoder()
     pieces = [added[i].content if i in added else t.id_to_token(i) for i in ids if not (skip and i in added and added[i].special)]
     return t.decoder.decode(pieces) if t.decoder else " ".join(pieces)
 
 
-def check_line(text, raw, fields, t, offsets_comparable):
+def check_line(text, raw, fields, t, added, offsets_comparable):
     """None, or what is wrong."""
     encoded = t.encode(text)
     tokens = parse(fields[0])
@@ -226,7 +225,7 @@ def check_line(text, raw, fields, t, offsets_comparable):
             if s is not None and s != e and not (starts[cs] <= s and e <= starts[ce]):
                 return f"range {s}:{e} is not inside {starts[cs]}:{starts[ce]}"
     for field, skip in (fields[1], False), (fields[2], True):
-        got, want = bytes.fromhex(field.decode()).decode(), decoded(t, ids, skip)
+        got, want = bytes.fromhex(field.decode()).decode(), decoded(t, added, ids, skip)
         if got != want:
             return f"decoded {got[:100]!r} expected {want[:100]!r}"
     return None
@@ -242,12 +241,12 @@ def compare(program, name, files, t, texts):
     # Where a vocabulary lacks some bytes, the library drops them and shifts every range behind them.
     drops = isinstance(t.decoder, decoders.ByteLevel) and any(t.token_to_id(c) is None for c in pre_tokenizers.ByteLevel.alphabet())
     comparable = not trims and not drops and not name.startswith("trained")
-    problems, n = [], 0
+    problems, n, added = [], 0, t.get_added_tokens_decoder()
     for corpus, lines in list(texts.items()) + [("bad bytes", BAD_BYTES)]:
         raws = [x if isinstance(x, bytes) else x.encode() for x in lines]
         for raw, fields in zip(raws, run(program, files, raws), strict=True):
             n += 1
-            problem = check_line(raw.decode("utf-8", "replace"), raw, fields, t, comparable)
+            problem = check_line(raw.decode("utf-8", "replace"), raw, fields, t, added, comparable)
             if problem:
                 problems.append(f"{corpus}: {raw[:120]!r}: {problem}")
     return n, problems
