@@ -22,7 +22,7 @@ struct aligned {
  * bytes: the longest compatibility form in Unicode has 11 times the bytes of its character, the byte-level
  * alphabet doubles. */
 #define ALIGNED_MAX ((size_t)1 << 28)
-enum { ALIGNED_GROWTH = 15, ALIGNED_EXTRA = 1 << 16 };
+enum { ALIGNED_GROWTH = 15, ALIGNED_EXTRA = 1 << 12 };
 
 /* From a text as given: bytes that are not UTF-8 become U+FFFD, which stands for all of them. */
 bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err);
