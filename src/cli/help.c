@@ -129,12 +129,16 @@ void help_fill_lines(struct str *out, const char *text, size_t width)
 {
     while (*text) {
         size_t n = strcspn(text, "\n"), column = last_column(text, n);
-        char *last = text_columns(text, n) > width ? memory_copy(text + column, n - column) : NULL;
+        bool fits = text_columns(text, n) <= width;
+        char *last = fits ? NULL : memory_copy(text + column, n - column);
         if (last) {
             str_append_bytes(out, text, column);
             text_wrap(out, last, width, column, column);
-        } else
+        } else if (fits) {
             str_append_bytes(out, text, n);
+        } else {
+            out->failed = true;
+        }
         free(last);
         text += n;
         if (*text) {
