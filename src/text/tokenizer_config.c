@@ -3,7 +3,7 @@
  *  - special tokens that it names (bos_token, eos_token, ..., additional_special_tokens) and that are pieces
  * of the vocabulary, but no added tokens yet, become added tokens. Others would get ids that no model has;
  * they are left out.
- *  - added_tokens_decoder: likewise, and those with an id that is still free.
+ *  - added_tokens_decoder: tokens that are missing become added tokens, with the next free ids where they are no pieces.
  *  - tokenizer_class: beside the older pair of files it must be one whose stages are GPT-2's; others
  * (Qwen2Tokenizer, RobertaTokenizer, ...) have stages of their own, which no file spells out.
  *  - add_bos_token, add_eos_token: only beside the older pair of files. Where there is a tokenizer.json, its
