@@ -1,9 +1,9 @@
 /* Byte-pair encoding of one piece of text (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, in the
  * form of the tokenizers library):
  *
- *     symbols = the characters of the piece; a character outside the vocabulary becomes its bytes
- * (byte_fallback), else the unknown token, else nothing while two neighbours have a merge: join the pair of
- * lowest rank, of equal ranks the leftmost
+ *     symbols = the characters of the piece; one that the vocabulary lacks becomes its bytes (byte_fallback),
+ *               else the unknown token, else nothing
+ *     while two neighbours have a merge: join the pair of lowest rank, of equal ranks the leftmost
  *
  * A heap of candidates makes it O(n log n). A text that was not cut into words (Gemma, Llama 2) is cut where
  * no merge can ever join the characters left and right, so the heaps stay small. */

@@ -211,10 +211,14 @@ static bool read_bpe(struct json_reader *r, struct tokenizer *t, struct error *e
     return fine;
 }
 
-static bool encode_bpe(const struct tokenizer *t, const char *text, size_t start, size_t end,
-                       struct bpe_work *work, struct token_list *out, struct error *err)
+/* Remembering words is worth its memory in long texts. */
+static bool encode_bpe(const struct tokenizer *t, struct encoding *e, struct piece piece,
+                       struct token_list *out, struct error *err)
 {
-    return bpe_encode(&t->bpe, text, start, end, work, out, err);
+    enum { LONG_TEXT = 4096 };
+    bool may_remember = !*t->bpe.prefix && !*t->bpe.suffix && e->text.n >= LONG_TEXT;
+    return (!may_remember || e->work.words || bpe_work_remember(&e->work, err)) &&
+           bpe_encode(&t->bpe, e->text.data, piece.start, piece.end, &e->work, out, err);
 }
 
 static const struct model_row models[] = {

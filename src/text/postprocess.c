@@ -6,9 +6,10 @@
 
 enum { TEMPLATE_MAX = 64, SPECIAL_MAX = 16 };
 
-/* TemplateProcessing: {"single": [{"SpecialToken": {"id": NAME}} | {"Sequence": {"id": "A"}}, ..],
- *                      "special_tokens": {NAME: {"ids": [..]}}}: the text is A; the ids are used as they are
- * written. */
+/* TemplateProcessing, where A is the text:
+ *
+ *     {"single": [{"SpecialToken": {"id": NAME}} | {"Sequence": {"id": "A"}}, ..],
+ *      "special_tokens": {NAME: {"ids": [ID, ..]}, ..}} */
 struct special {
     struct json_text name;
     uint32_t ids[SPECIAL_MAX];

@@ -14,8 +14,6 @@
 #include "normalize.h"
 #include "pretokenize.h"
 
-enum { LONG_TEXT = 4096 }; /* bytes from which on remembering words is worth its memory */
-
 /* An added token has the id of the piece of the same text; the others follow the vocabulary (the
  * id in the file does not count). */
 static void give_ids(struct tokenizer *t)
@@ -119,30 +117,45 @@ bool tokenizer_parse_pair(const char *name, const char *vocab, size_t vocab_n, c
                       (struct json_text){NULL, 0}, out, err);
 }
 
+struct companions { /* texts of a model's files, NULL where it has none */
+    char *json, *config, *vocab, *merges;
+    size_t json_n, config_n, vocab_n, merges_n;
+};
+
+static bool read_companions(const struct checkpoint *checkpoint, struct companions *c, struct error *err)
+{
+    return checkpoint_companion(checkpoint, "tokenizer.json", &c->json, &c->json_n, err) &&
+           checkpoint_companion(checkpoint, "tokenizer_config.json", &c->config, &c->config_n, err) &&
+           (c->json || (checkpoint_companion(checkpoint, "vocab.json", &c->vocab, &c->vocab_n, err) &&
+                        checkpoint_companion(checkpoint, "merges.txt", &c->merges, &c->merges_n, err)));
+}
+
+static bool open_companions(const struct checkpoint *checkpoint, const struct companions *c,
+                            struct tokenizer **out, struct error *err)
+{
+    if (c->json)
+        return tokenizer_parse("tokenizer.json", c->json, c->json_n, c->config, c->config_n, out, err);
+    if (c->vocab && c->merges)
+        return parse_pair("vocab.json", (struct json_text){c->vocab, c->vocab_n},
+                          (struct json_text){c->merges, c->merges_n},
+                          (struct json_text){c->config, c->config_n}, out, err);
+    return error_set(err, ERROR_UNSUPPORTED,
+                     "%s: the model has no tokenizer (neither tokenizer.json nor vocab.json and merges.txt)",
+                     checkpoint->path);
+}
+
 bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint,
                     struct tokenizer **out, struct error *err)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "vocab.json",
-                                        "merges.txt"};
-    char *texts[4] = {NULL};
-    size_t sizes[4] = {0};
-    bool fine = context_continue(context, err);
-    for (size_t i = 0; fine && i < 4; i++)
-        if (i < 2 || !texts[0])
-            fine = checkpoint_companion(checkpoint, names[i], &texts[i], &sizes[i], err);
-    if (fine && texts[0])
-        fine = tokenizer_parse(names[0], texts[0], sizes[0], texts[1], sizes[1], out, err);
-    else if (fine && texts[2] && texts[3])
-        fine = parse_pair(names[2], (struct json_text){texts[2], sizes[2]},
-                          (struct json_text){texts[3], sizes[3]}, (struct json_text){texts[1], sizes[1]}, out,
-                          err);
-    else if (fine)
-        fine = error_set(err, ERROR_UNSUPPORTED,
-                         "%s: the model has no tokenizer (neither tokenizer.json nor vocab.json "
-                         "and merges.txt)",
-                         checkpoint->path);
-    for (size_t i = 0; i < 4; i++)
-        free(texts[i]);
+    struct companions c = {0};
+    bool fine = context_continue(context, err) && read_companions(checkpoint, &c, err) &&
+                open_companions(checkpoint, &c, out, err);
+    if (!fine && err->kind == ERROR_FORMAT)
+        error_prefix(err, "%s", checkpoint->path);
+    free(c.json);
+    free(c.config);
+    free(c.vocab);
+    free(c.merges);
     return fine;
 }
 
@@ -150,18 +163,14 @@ bool tokenizer_open(const struct context *context, const struct checkpoint *chec
 static bool run_model(const struct tokenizer *t, struct encoding *e, struct token_list *out,
                       struct error *err)
 {
-    if (e->text.n >= LONG_TEXT && !*t->bpe.prefix && !*t->bpe.suffix && !bpe_work_remember(&e->work, err))
-        return false;
-    for (size_t i = 0; i < e->pieces.n; i++) {
+    bool fine = true;
+    for (size_t i = 0; fine && i < e->pieces.n; i++) {
         struct piece piece = e->pieces.items[i];
-        bool fine = piece.id == PIECE_TEXT
-                        ? t->model->encode(t, e->text.data, piece.start, piece.end, &e->work, out, err)
-                        : token_list_add(
-                              out, (struct token){.id = piece.id, .placed = true, .start = piece.start}, err);
-        if (!fine)
-            return false;
+        struct token added = {.id = piece.id, .placed = true, .start = piece.start};
+        fine = piece.id == PIECE_TEXT ? t->model->encode(t, e, piece, out, err)
+                                      : token_list_add(out, added, err);
     }
-    return true;
+    return fine;
 }
 
 /* Places tokens in the text as given: each begins where its first byte came from, and reaches to the next. */

@@ -1,15 +1,14 @@
 /* What tokenizer_config.json adds to a tokenizer, as transformers 5 reads it:
  *
- *  - special tokens that it names (bos_token, eos_token, ..., additional_special_tokens) and that are pieces
- * of the vocabulary, but no added tokens yet, become added tokens. Others would get ids that no model has;
- * they are left out.
- *  - added_tokens_decoder: tokens that are missing become added tokens, with the next free ids where they are no pieces.
- *  - tokenizer_class: beside the older pair of files it must be one whose stages are GPT-2's; others
- * (Qwen2Tokenizer, RobertaTokenizer, ...) have stages of their own, which no file spells out.
- *  - add_bos_token, add_eos_token: only beside the older pair of files. Where there is a tokenizer.json, its
- * template counts and transformers drops the two.
+ *     bos_token, eos_token, ..,   become added tokens where they are pieces of the vocabulary; others
+ *     additional_special_tokens   would get ids that no model has, and are left out
+ *     added_tokens_decoder        its tokens become added tokens, with the next free ids if need be
+ *     tokenizer_class             must be one with GPT-2's stages beside vocab.json and merges.txt: those
+ *                                 of others (Qwen2Tokenizer, ..) are spelt out in no file
+ *     add_bos_token,              count beside vocab.json and merges.txt only: a tokenizer.json has its
+ *     add_eos_token               template
  *
- * Flags that tokenizer.json gives to a token are kept. */
+ * Tokens that tokenizer.json lists keep the flags that they have there. */
 #include "tokenizer_parts.h"
 
 #include <string.h>
@@ -59,34 +58,26 @@ static bool is_piece(const struct tokenizer *t, const cJSON *token)
     return content && vocabulary_find(&t->vocabulary, content, strlen(content), &id);
 }
 
+/* The tokens of an array or object. */
+static bool add_each(struct tokenizer *t, const cJSON *tokens, bool special, struct error *err)
+{
+    bool fine = true;
+    for (const cJSON *token = tokens ? tokens->child : NULL; fine && token; token = token->next)
+        fine = (special && !is_piece(t, token)) || add_token(t, token, special, err);
+    return fine;
+}
+
 static bool add_named(struct tokenizer *t, const cJSON *config, struct error *err)
 {
     static const char *const names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                         "pad_token", "cls_token", "mask_token"};
-    static const char *const lists[] = {"additional_special_tokens", "extra_special_tokens"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const cJSON *token = cJSON_GetObjectItemCaseSensitive(config, names[i]);
         if (is_piece(t, token) && !add_token(t, token, true, err))
             return false;
     }
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        const cJSON *token;
-        cJSON_ArrayForEach(token, cJSON_GetObjectItemCaseSensitive(
-                                      config, lists[i])) if (is_piece(t, token) &&
-                                                             !add_token(t, token, true, err)) return false;
-    }
-    return true;
-}
-
-/* {"50257": {"content": .., ..}, ..}: in the order of their ids these follow the vocabulary one by one. */
-static bool add_decoder(struct tokenizer *t, const cJSON *config, struct error *err)
-{
-    const cJSON *token;
-    cJSON_ArrayForEach(
-        token, cJSON_GetObjectItemCaseSensitive(
-                   config, "added_tokens_decoder")) if (cJSON_IsObject(token) &&
-                                                        !add_token(t, token, false, err)) return false;
-    return true;
+    return add_each(t, cJSON_GetObjectItemCaseSensitive(config, "additional_special_tokens"), true, err) &&
+           add_each(t, cJSON_GetObjectItemCaseSensitive(config, "extra_special_tokens"), true, err);
 }
 
 /* The id of bos_token or eos_token, where the config asks for it. */
@@ -127,7 +118,8 @@ bool tokenizer_apply_config(struct tokenizer *t, const char *config, size_t n, b
     cJSON *document;
     if (!json_document_parse("tokenizer_config.json", config, n, &document, err))
         return false;
-    bool fine = add_decoder(t, document, err) && add_named(t, document, err) &&
+    bool fine = add_each(t, cJSON_GetObjectItemCaseSensitive(document, "added_tokens_decoder"), false, err) &&
+                add_named(t, document, err) &&
                 (!pair || (check_class(document, err) &&
                            affix(t, document, "add_bos_token", "bos_token", &t->before, err) &&
                            affix(t, document, "add_eos_token", "eos_token", &t->after, err)));

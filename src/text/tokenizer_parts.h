@@ -5,6 +5,7 @@
 #include "added_tokens.h"
 #include "arena.h"
 #include "bpe.h"
+#include "encoding.h"
 #include "postprocess.h"
 #include "stage.h"
 #include "tokenizer.h"
@@ -13,9 +14,9 @@ struct model_row {
     const char *type;
     /* Reads the object "model" into the tokenizer. */
     bool (*read)(struct json_reader *r, struct tokenizer *t, struct error *err);
-    /* Appends the tokens of text[start, end), their `start` a byte of text. */
-    bool (*encode)(const struct tokenizer *t, const char *text, size_t start, size_t end,
-                   struct bpe_work *work, struct token_list *out, struct error *err);
+    /* Appends the tokens of a piece of e->text; `start` of each is its byte there. */
+    bool (*encode)(const struct tokenizer *t, struct encoding *e, struct piece piece, struct token_list *out,
+                   struct error *err);
 };
 
 struct tokenizer {
