@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "buffer.h"
 #include "digest.h"
 #include "dtype.h"
 #include "error.h"
@@ -149,9 +150,9 @@ struct record_reader {
     int fd;
     const char *path;
     const struct record *record;
-    size_t loaded; /* which chunk `bytes` is; n_chunks: none */
-    uint8_t *bytes, *packed;
-    size_t bytes_capacity, packed_capacity;
+    size_t loaded;        /* which chunk `bytes` is; n_chunks: none */
+    const uint8_t *bytes; /* of the loaded chunk */
+    struct buffer out, packed;
 };
 
 void record_reader_init(struct record_reader *reader, const struct fs *fs, int fd, const char *path,

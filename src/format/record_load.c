@@ -273,37 +273,22 @@ void record_reader_release(struct record_reader *reader)
 {
     if (!reader)
         return;
-    free(reader->bytes);
-    free(reader->packed);
+    buffer_release(&reader->out);
+    buffer_release(&reader->packed);
     *reader = (struct record_reader){0};
-}
-
-static bool grow(uint8_t **block, size_t *capacity, size_t n, struct error *err)
-{
-    if (n <= *capacity)
-        return true;
-    uint8_t *grown = memory_resize(*block, n, 1);
-    if (!grown)
-        return error_memory(err, "unpacking a record");
-    *block = grown;
-    *capacity = n;
-    return true;
 }
 
 /* From planes to elements; the packed stream is not needed any more and lends its memory. */
 static bool join(struct record_reader *reader, const struct record_chunk *chunk, struct error *err)
 {
     size_t n = (size_t)chunk->bytes, i = record_tensor_at(reader->record, chunk->file, chunk->own_offset, n);
-    if (!grow(&reader->packed, &reader->packed_capacity, n, err))
+    if (!buffer_grow(&reader->packed, n, "unpacking a record", err))
         return false;
-    record_planes_join(reader->bytes, n, record_plane_width(reader->record->tensors[i].dtype),
-                       reader->packed);
-    uint8_t *joined = reader->packed;
-    size_t capacity = reader->packed_capacity;
-    reader->packed = reader->bytes;
-    reader->packed_capacity = reader->bytes_capacity;
-    reader->bytes = joined;
-    reader->bytes_capacity = capacity;
+    record_planes_join(reader->out.bytes, n, record_plane_width(reader->record->tensors[i].dtype),
+                       reader->packed.bytes);
+    struct buffer joined = reader->packed;
+    reader->packed = reader->out;
+    reader->out = joined;
     return true;
 }
 
@@ -315,28 +300,29 @@ bool record_reader_load(struct record_reader *reader, size_t index, struct error
     size_t n = (size_t)chunk->bytes, packed_bytes = (size_t)chunk->packed_bytes;
     reader->loaded = reader->record->n_chunks;
     struct digest digest;
-    if (!grow(&reader->packed, &reader->packed_capacity, packed_bytes, err) ||
-        !grow(&reader->bytes, &reader->bytes_capacity, n, err) ||
-        !fs_read_at(reader->fs, reader->fd, reader->path, reader->packed, packed_bytes,
+    if (!buffer_grow(&reader->packed, packed_bytes, "unpacking a record", err) ||
+        !buffer_grow(&reader->out, n, "unpacking a record", err) ||
+        !fs_read_at(reader->fs, reader->fd, reader->path, reader->packed.bytes, packed_bytes,
                     chunk->position + RECORD_CHUNK_HEAD, err) ||
-        !digest_of(reader->packed, packed_bytes, &digest, err))
+        !digest_of(reader->packed.bytes, packed_bytes, &digest, err))
         return false;
     if (!digest_equal(&digest, &chunk->packed))
         return error_set(err, ERROR_FORMAT, "%s: the packed stream of chunk %" PRIu64 " was damaged",
                          reader->path, chunk->sequence);
-    if (!record_unpack(reader->path, reader->packed, packed_bytes, reader->bytes, n, err))
+    if (!record_unpack(reader->path, reader->packed.bytes, packed_bytes, reader->out.bytes, n, err))
         return false;
     if (chunk->packing == RECORD_PLANES) {
         if (!join(reader, chunk, err))
             return false;
     } else {
-        if (!digest_of(reader->bytes, n, &digest, err))
+        if (!digest_of(reader->out.bytes, n, &digest, err))
             return false;
         if (!digest_equal(&digest, &chunk->old))
             return error_set(err, ERROR_FORMAT,
                              "%s: the old bytes of chunk %" PRIu64 " do not have their digest", reader->path,
                              chunk->sequence);
     }
+    reader->bytes = reader->out.bytes;
     reader->loaded = index;
     return true;
 }

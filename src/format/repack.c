@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "memory.h"
 #include "quote.h"
 #include "range.h"
@@ -24,21 +25,8 @@ struct repack {
     struct record fresh;         /* shares the header's memory with `old` */
     char *path;                  /* NNNN.tmp */
     int old_fd, fd;
-    uint8_t *now, *planes, *packed;
-    size_t now_capacity, planes_capacity, packed_capacity;
+    struct buffer now, planes, packed;
 };
-
-static bool grow(uint8_t **block, size_t *capacity, size_t n, struct error *err)
-{
-    if (n <= *capacity)
-        return true;
-    uint8_t *grown = memory_resize(*block, n, 1);
-    if (!grown)
-        return error_memory(err, "repacking a record");
-    *block = grown;
-    *capacity = n;
-    return true;
-}
 
 static bool present_is_after(struct repack *r, const struct checkpoint *checkpoint, const char *path,
                              struct error *err)
@@ -70,11 +58,11 @@ static bool with_present(struct repack *r, const struct record_chunk *chunk, con
 {
     const struct checkpoint_file *file = r->files[chunk->file];
     size_t n = (size_t)chunk->own_bytes;
-    if (!grow(&r->now, &r->now_capacity, n, err) ||
-        !fs_read_at(r->fs, file->fd, file->shown, r->now, n, chunk->own_offset, err))
+    if (!buffer_grow(&r->now, n, "repacking a record", err) ||
+        !fs_read_at(r->fs, file->fd, file->shown, r->now.bytes, n, chunk->own_offset, err))
         return false;
     for (size_t i = 0; i < n; i++)
-        r->now[i] ^= bytes[i];
+        r->now.bytes[i] ^= bytes[i];
     return true;
 }
 
@@ -89,17 +77,18 @@ static bool write_chunk(struct repack *r, const struct record_chunk *old, const 
     chunk.offset = old->own_offset;
     chunk.bytes = old->own_bytes;
     chunk.position = r->fresh.end;
-    if (!grow(&r->planes, &r->planes_capacity, n, err) ||
-        !grow(&r->packed, &r->packed_capacity, RECORD_CHUNK_HEAD + bound, err) ||
+    if (!buffer_grow(&r->planes, n, "repacking a record", err) ||
+        !buffer_grow(&r->packed, RECORD_CHUNK_HEAD + bound, "repacking a record", err) ||
         !digest_of(old_bytes, n, &chunk.old, err) || !with_present(r, &chunk, old_bytes, err))
         return false;
-    record_planes_split(r->now, n, record_plane_width(r->old->tensors[tensor].dtype), r->planes);
-    if (!record_pack(r->path, r->planes, n, PACK_LEVEL, r->packed + RECORD_CHUNK_HEAD, bound, &packed, err) ||
-        !digest_of(r->packed + RECORD_CHUNK_HEAD, packed, &chunk.packed, err))
+    record_planes_split(r->now.bytes, n, record_plane_width(r->old->tensors[tensor].dtype), r->planes.bytes);
+    if (!record_pack(r->path, r->planes.bytes, n, PACK_LEVEL, r->packed.bytes + RECORD_CHUNK_HEAD, bound,
+                     &packed, err) ||
+        !digest_of(r->packed.bytes + RECORD_CHUNK_HEAD, packed, &chunk.packed, err))
         return false;
     chunk.packed_bytes = packed;
-    if (!record_chunk_encode(r->fresh.nonce, &chunk, r->packed, err) ||
-        !fs_write_at(r->fs, r->fd, r->path, r->packed, RECORD_CHUNK_HEAD + packed, r->fresh.end, err))
+    if (!record_chunk_encode(r->fresh.nonce, &chunk, r->packed.bytes, err) ||
+        !fs_write_at(r->fs, r->fd, r->path, r->packed.bytes, RECORD_CHUNK_HEAD + packed, r->fresh.end, err))
         return false;
     r->fresh.end = page_ceil(r->fresh.end + RECORD_CHUNK_HEAD + packed);
     return record_chunk_add(&r->fresh, &chunk, err);
@@ -144,7 +133,7 @@ static bool prove(struct repack *r, struct error *err)
     for (size_t i = 0; ok && i < copy.n_chunks; i++) {
         struct digest old;
         ok = record_reader_load(&reader, i, err) && with_present(r, &copy.chunks[i], reader.bytes, err) &&
-             digest_of(r->now, (size_t)copy.chunks[i].own_bytes, &old, err);
+             digest_of(r->now.bytes, (size_t)copy.chunks[i].own_bytes, &old, err);
         if (ok && !digest_equal(&old, &copy.chunks[i].old))
             ok = error_set(err, ERROR_IO, "%s: does not give the old bytes back; the record stays as it is",
                            r->path);
@@ -222,9 +211,9 @@ bool history_repack(const struct context *context, struct checkpoint *checkpoint
     free(r.fresh.chunks);
     free(r.files);
     free(r.path);
-    free(r.now);
-    free(r.planes);
-    free(r.packed);
+    buffer_release(&r.now);
+    buffer_release(&r.planes);
+    buffer_release(&r.packed);
     records_release(&list);
     return ok;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "format.h"
 #include "guard.h"
 #include "memory.h"
@@ -54,8 +55,7 @@ struct transaction {
     struct guarded *files;
     struct writing *tensors; /* as in the record */
     uint64_t reserved, chunk_bytes, done, total;
-    uint8_t *held, *packed; /* a chunk's old pages; its head and stream */
-    size_t held_capacity, packed_capacity;
+    struct buffer held, packed; /* a chunk's old pages; its head and stream */
 };
 
 /* ---- what is going to change, as the record says it ---- */
@@ -356,36 +356,25 @@ static bool record_change(struct transaction *t, struct error *err)
 
 /* ---- chunks ---- */
 
-static bool grow(uint8_t **block, size_t *capacity, size_t n, struct error *err)
-{
-    if (n <= *capacity)
-        return true;
-    uint8_t *grown = memory_resize(*block, n, 1);
-    if (!grown)
-        return error_memory(err, "saving old bytes");
-    *block = grown;
-    *capacity = n;
-    return true;
-}
-
 /* Saves the pages that the chunk holds, and syncs the record. */
 static bool save_chunk(struct transaction *t, struct record_chunk *chunk, struct error *err)
 {
     const struct guarded *file = &t->files[chunk->file];
     size_t n = (size_t)chunk->bytes, bound = record_pack_bound(n), packed = 0;
-    if (!grow(&t->held, &t->held_capacity, n, err) ||
-        !grow(&t->packed, &t->packed_capacity, RECORD_CHUNK_HEAD + bound, err) ||
-        !fs_read_at(t->fs, file->fd, file->path, t->held, n, chunk->offset, err) ||
-        !digest_of(t->held, n, &chunk->old, err) ||
-        !record_pack(t->open_path, t->held, n, PACK_LEVEL, t->packed + RECORD_CHUNK_HEAD, bound, &packed,
-                     err) ||
-        !digest_of(t->packed + RECORD_CHUNK_HEAD, packed, &chunk->packed, err))
+    if (!buffer_grow(&t->held, n, "saving old bytes", err) ||
+        !buffer_grow(&t->packed, RECORD_CHUNK_HEAD + bound, "saving old bytes", err) ||
+        !fs_read_at(t->fs, file->fd, file->path, t->held.bytes, n, chunk->offset, err) ||
+        !digest_of(t->held.bytes, n, &chunk->old, err) ||
+        !record_pack(t->open_path, t->held.bytes, n, PACK_LEVEL, t->packed.bytes + RECORD_CHUNK_HEAD, bound,
+                     &packed, err) ||
+        !digest_of(t->packed.bytes + RECORD_CHUNK_HEAD, packed, &chunk->packed, err))
         return false;
     chunk->sequence = t->record.n_chunks;
     chunk->packed_bytes = packed;
-    if (!record_chunk_encode(t->record.nonce, chunk, t->packed, err) ||
+    if (!record_chunk_encode(t->record.nonce, chunk, t->packed.bytes, err) ||
         !reserve(t, t->record.end + RECORD_CHUNK_HEAD + packed, err) ||
-        !fs_write_at(t->fs, t->fd, t->open_path, t->packed, RECORD_CHUNK_HEAD + packed, t->record.end, err) ||
+        !fs_write_at(t->fs, t->fd, t->open_path, t->packed.bytes, RECORD_CHUNK_HEAD + packed, t->record.end,
+                     err) ||
         !sync_record(t, err))
         return false;
     t->record.n_chunks++;
@@ -416,9 +405,9 @@ static bool change_chunk(struct transaction *t, const struct record_tensor *tens
     if (!context_continue(t->context, err) || !digest_of(bytes, n, &chunk.intended, err) ||
         !save_chunk(t, &chunk, err) ||
         !fs_write_at(t->fs, file->fd, file->path, bytes, n, chunk.own_offset, err) ||
-        !fs_read_at(t->fs, file->fd, file->path, t->held, n, chunk.own_offset, err))
+        !fs_read_at(t->fs, file->fd, file->path, t->held.bytes, n, chunk.own_offset, err))
         return false;
-    if (memcmp(t->held, bytes, n) != 0)
+    if (memcmp(t->held.bytes, bytes, n) != 0)
         return error_set(err, ERROR_IO, "%s: tensor %s does not read back as it was written", file->path,
                          quote(tensor->name).text);
     t->done += n;
@@ -679,8 +668,8 @@ bool transaction_end(struct transaction *t, struct error *err)
         digest_stream_free(t->tensors[i].after);
     free(t->tensors);
     free(t->files);
-    free(t->held);
-    free(t->packed);
+    buffer_release(&t->held);
+    buffer_release(&t->packed);
     free(t->open_path);
     free(t->final_path);
     store_release(&t->store);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim_work.h"
+#include "suite.h"
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -154,9 +155,5 @@ int main(void)
     tcase_add_loop_test(tc, every_allocation_fails, 0, SIM_WORKS);
     tcase_add_test(tc, every_allocation_of_a_recovery_fails);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

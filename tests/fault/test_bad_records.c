@@ -6,6 +6,7 @@
 
 #include "record.h"
 #include "sim_work.h"
+#include "suite.h"
 
 static struct simfs *cut, *committed; /* with /m/.lancet/0001.open, and with 0001 */
 static struct error err;
@@ -570,9 +571,5 @@ int main(void)
     tcase_add_test(tc, lancet_is_no_directory);
     tcase_add_test(tc, the_last_chunk_is_torn_and_yet_was_used);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "sim_work.h"
+#include "suite.h"
 
 static unsigned random_seeds(void)
 {
@@ -70,9 +71,5 @@ int main(void)
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, cut_after_every_call, 0, SIM_WORKS);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

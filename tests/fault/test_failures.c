@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim_work.h"
+#include "suite.h"
 
 static const struct {
     const char *name;
@@ -172,9 +173,5 @@ int main(void)
     tcase_add_test(tc, every_call_of_a_recovery_fails);
     tcase_add_test(tc, no_space_for_the_old_bytes_is_said_before_anything_is_touched);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

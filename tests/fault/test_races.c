@@ -9,6 +9,7 @@
 
 #include "record.h"
 #include "sim_work.h"
+#include "suite.h"
 #include "transaction.h"
 
 static struct simfs *sim;
@@ -365,9 +366,5 @@ int main(void)
     tcase_add_test(tc, the_record_goes_away_before_the_commit);
     tcase_add_test(tc, what_the_disk_gives_back_is_compared);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
