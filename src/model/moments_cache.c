@@ -147,7 +147,7 @@ static bool cache_path(const struct moments_cache *c, const char *text, size_t l
     size_t n = 0;
     struct str s = {0}, where = {0};
     struct digest digest;
-    char hex[65];
+    char hex[65], what[256];
     bool ok = model_tensors_below(c->model, layer, &tensors, &n, err);
 
     if (!ok)
@@ -157,8 +157,8 @@ static bool cache_path(const struct moments_cache *c, const char *text, size_t l
     for (size_t i = 0; i < n; i++) {
         const struct digest *of = digest_of_tensor(c, tensors[i]);
 
-        tensor_describe(tensors[i], hex, sizeof hex);
-        str_printf(&s, "%s %s ", tensors[i]->name, hex);
+        tensor_describe(tensors[i], what, sizeof what);
+        str_printf(&s, "%s %s ", tensors[i]->name, what);
         digest_hex(of, hex);
         str_printf(&s, "%s\n", hex);
     }
@@ -179,6 +179,8 @@ static bool cache_path(const struct moments_cache *c, const char *text, size_t l
     if (*path && (!folder || *folder))
         return true;
     free(*path);
+    if (folder)
+        free(*folder);
     return error_memory(err, "looking for second moments in the cache");
 }
 
