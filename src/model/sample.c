@@ -1,7 +1,6 @@
 #include "sample.h"
 
-#include <string.h>
-
+#include "exponential.h"
 #include "memory.h"
 
 /* A draw takes the candidates in order of their logits, largest first and lower ids first among equals, and
@@ -64,26 +63,58 @@ static double weight_of(const struct sampler *sampler, const real *logits, uint3
     return exp(((double)logits[id] - max) / sampler->temperature);
 }
 
+enum { PIECE = 256 };
+
+/* Weights of ids [at, at + width), width <= PIECE; 0 for NaN. Returns their sum. */
+static double piece_weights(const struct sampler *sampler, const real *logits, size_t at, size_t width,
+                            double max, real *out)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < width; i++)
+        out[i] = (real)(((double)logits[at + i] - max) / sampler->temperature);
+    exponential(out, width, 1, 0, out);
+    for (size_t i = 0; i < width; i++) {
+        out[i] = out[i] == out[i] ? out[i] : 0;
+        sum += (double)out[i];
+    }
+    return sum;
+}
+
+static double total_weight(const struct sampler *sampler, const real *logits, size_t limit, double max)
+{
+    real weights[PIECE];
+    double total = 0;
+
+    for (size_t at = 0; at < limit; at += PIECE)
+        total += piece_weights(sampler, logits, at, limit - at < PIECE ? limit - at : PIECE, max, weights);
+    return total;
+}
+
 /* With nothing to cut, ids in their own order serve as well as sorted ones. */
 static uint32_t draw_from_all(const struct sampler *sampler, const real *logits, size_t limit, double max,
                               double u)
 {
-    double total = 0, sum = 0;
+    real weights[PIECE];
+    double wanted = u * total_weight(sampler, logits, limit, max), sum = 0;
     uint32_t last = most_probable(logits, limit);
 
-    for (size_t i = 0; i < limit; i++)
-        if (logits[i] == logits[i])
-            total += weight_of(sampler, logits, (uint32_t)i, max);
-    for (size_t i = 0; i < limit; i++) {
-        double weight = logits[i] == logits[i] ? weight_of(sampler, logits, (uint32_t)i, max) : 0;
+    for (size_t at = 0; at < limit; at += PIECE) {
+        size_t width = limit - at < PIECE ? limit - at : PIECE;
+        double piece = piece_weights(sampler, logits, at, width, max, weights), within = sum;
 
-        sum += weight;
-        if (weight > 0)
-            last = (uint32_t)i;
-        if (weight > 0 && sum > u * total)
-            break;
+        sum += piece;
+        if (sum <= wanted)
+            continue;
+        for (size_t i = 0; i < width; i++) {
+            within += (double)weights[i];
+            if (weights[i] > 0)
+                last = (uint32_t)(at + i);
+            if (weights[i] > 0 && within > wanted)
+                return last;
+        }
     }
-    return last;
+    return last; /* sums of pieces and of elements may differ in the last place */
 }
 
 static uint32_t draw_from_best(const struct sampler *sampler, const real *logits, size_t limit, double max,
@@ -103,8 +134,7 @@ static uint32_t draw_from_best(const struct sampler *sampler, const real *logits
         for (; n_taken < sampler->top_k; n_taken++)
             total += weight_of(sampler, logits, pop_largest(&c), max);
     } else {
-        for (size_t i = 0; i < n_all; i++)
-            total += weight_of(sampler, logits, ids[i], max);
+        total = total_weight(sampler, logits, limit, max);
     }
     /* What was taken lies at the end of ids, the largest last. */
     size_t n_kept = 0, n_most = n_taken ? n_taken : n_all;

@@ -47,6 +47,8 @@ START_TEST(draws_follow_their_probabilities)
         {{.temperature = 1, .top_k = 99, .top_p = 1}, N, {1, 1, 0, 1, 1, 1}},
         /* p: .0502 .371 - .1365 .371 .0068... of all: .95 needs four */
         {{.temperature = 1, .top_p = .95}, N, {1, 1, 0, 1, 1, 0}},
+        {{.temperature = 1e-3, .top_p = 1}, N, {0, 1, 0, 0, 1, 0}},
+        {{.temperature = 1e-300, .top_p = 1}, N, {0, 1, 0, 0, 1, 0}},
         {{.temperature = 1, .top_p = .8}, N, {0, 1, 0, 1, 1, 0}},
         {{.temperature = 1, .top_p = .7}, N, {0, 1, 0, 0, 1, 0}},
         {{.temperature = 1, .top_p = 1e-9}, N, {0, 1, 0, 0, 0, 0}},
@@ -56,7 +58,7 @@ START_TEST(draws_follow_their_probabilities)
     double got[N], weights[N];
 
     for (size_t i = 0; i < N; i++)
-        weights[i] = cases[_i].cut[i] > 0 ? exp((double)logits[i] / cases[_i].sampler.temperature) : 0;
+        weights[i] = cases[_i].cut[i] > 0 ? exp(((double)logits[i] - 3) / cases[_i].sampler.temperature) : 0;
     frequencies(&cases[_i].sampler, cases[_i].limit, got);
     expect(got, weights);
 }
@@ -157,7 +159,7 @@ int main(void)
     TCase *tc = tcase_create("sample");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, draws_follow_their_probabilities, 0, 11);
+    tcase_add_loop_test(tc, draws_follow_their_probabilities, 0, 13);
     tcase_add_test(tc, greedy_takes_the_lowest_of_equals);
     tcase_add_loop_test(tc, continuing_is_running_again, 0, 3);
     tcase_add_test(tc, seeds_and_streams_repeat);
