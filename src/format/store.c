@@ -52,6 +52,8 @@ static bool entries_read(const char *names, struct store *store, struct error *e
     if (!store->entries)
         return error_memory(err, "listing records");
     for (const char *p = names; *p; p += strlen(p) + 1) {
+        if (strncmp(p, ".nfs", 4) == 0) /* NFS's own name for a record that was removed while it was open */
+            continue;
         if (!entry_parse(p, &store->entries[store->n]))
             return error_set(err, ERROR_FORMAT, "%s: %s is not the name of a record; nothing was touched",
                              store->path, quote(p).text);

@@ -532,6 +532,18 @@ START_TEST(names_that_do_not_belong_there)
 }
 END_TEST
 
+START_TEST(what_nfs_leaves_is_passed_over)
+{
+    struct sim_model model;
+    struct simfs *sim = simfs_clone(committed);
+    simfs_put(sim, "/m/.lancet/.nfs000000000001", "x", 1);
+    ck_assert_msg(sim_model_open(&model, sim, CHECKPOINT_CHANGE, false, &err), "%s", err.text);
+    sim_model_close(&model);
+    ck_assert_ptr_nonnull(simfs_get(sim, "/m/.lancet/.nfs000000000001", NULL));
+    simfs_free(sim);
+}
+END_TEST
+
 START_TEST(lancet_is_no_directory)
 {
     struct simfs *sim = sim_model_new();
@@ -568,6 +580,7 @@ int main(void)
     tcase_add_loop_test(tc, a_committed_record_is_malformed, 0, ROWS);
     tcase_add_test(tc, a_committed_record_is_cut_short_or_goes_on);
     tcase_add_test(tc, names_that_do_not_belong_there);
+    tcase_add_test(tc, what_nfs_leaves_is_passed_over);
     tcase_add_test(tc, lancet_is_no_directory);
     tcase_add_test(tc, the_last_chunk_is_torn_and_yet_was_used);
     suite_add_tcase(suite, tc);
