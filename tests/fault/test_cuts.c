@@ -40,10 +40,11 @@ static void cut_recovery(const struct sim_scene *scene, const struct simfs *cut,
     }
 }
 
-START_TEST(cut_after_every_call)
+static void cut_work(const struct sim_work *work, bool can_reserve)
 {
     struct sim_scene scene;
-    sim_scene_make(&scene, &sim_works[_i]);
+    sim_scene_make(&scene, work);
+    simfs_space(scene.base, can_reserve, UINT64_MAX);
     unsigned survivals = SIMFS_RANDOM + random_seeds();
     for (uint64_t n = 0; n <= scene.changes; n++)
         for (unsigned k = 0; k < survivals; k++) {
@@ -62,6 +63,18 @@ START_TEST(cut_after_every_call)
         }
     sim_scene_release(&scene);
 }
+
+START_TEST(cut_after_every_call)
+{
+    cut_work(&sim_works[_i], true);
+}
+END_TEST
+
+/* Then the record grows chunk by chunk. */
+START_TEST(cut_where_nothing_can_be_reserved)
+{
+    cut_work(&sim_works[0], false);
+}
 END_TEST
 
 int main(void)
@@ -70,6 +83,7 @@ int main(void)
     TCase *tc = tcase_create("cuts");
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, cut_after_every_call, 0, SIM_WORKS);
+    tcase_add_test(tc, cut_where_nothing_can_be_reserved);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
