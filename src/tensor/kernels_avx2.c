@@ -2,6 +2,7 @@
 
 #if defined(__x86_64__) && !defined(LANCET_REAL_DOUBLE)
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <stdbool.h>
 
@@ -276,7 +277,11 @@ enum { ROWS_MAX = 8, DEPTH_MAX = 768, STEPS = 32, AHEAD = 2048 };
             }                                                                                                \
     }
 
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 TYPE_LOOPS(f32, 4)
 TYPE_LOOPS(bf16, 2)
@@ -289,11 +294,17 @@ static const struct kernels avx2 = {
     .axpy = {axpy_f32, axpy_bf16, axpy_f16, axpy_f32},
 };
 
+/* clang 14 knows no name for F16C. */
+static bool has_f16c(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+}
+
 const struct kernels *kernels_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
-               ? &avx2
-               : NULL;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() ? &avx2 : NULL;
 }
 
 #else
