@@ -20,7 +20,8 @@ bool covariance_collect(const struct context *context, const struct model *model
 {
     if (source->file)
         return read_file(context, model, source->file, layers, n_layers, out, err);
-    struct moments_source text = {.corpus = source->corpus, .seed = source->seed, .tokens = source->tokens};
+    struct moments_source text = {
+        .corpus = source->corpus, .seed = source->seed, .tokens = source->tokens, .window = source->window};
     struct id_corpus ids = {0};
     if (source->corpus && id_corpus_named(source->corpus)) {
         if (!id_corpus_read(context, source->corpus, &ids, err))

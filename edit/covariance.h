@@ -12,7 +12,7 @@ struct covariance_source {
     const char *file;   /* safetensors with C.L<layer>; NULL: collect */
     const char *corpus; /* NULL: sampled from the model */
     uint64_t seed;
-    size_t tokens; /* 0: as moments.h says */
+    size_t tokens, window; /* 0: as moments.h says */
 };
 
 /* The second moments of these layers. */

@@ -191,7 +191,8 @@ static bool open_solvers(struct edit *edit, struct error *err)
                                        .file = o->covariance,
                                        .corpus = o->corpus,
                                        .seed = o->seed,
-                                       .tokens = (size_t)edit->settings.value[SETTING_TOKENS]};
+                                       .tokens = (size_t)edit->settings.value[SETTING_TOKENS],
+                                       .window = (size_t)edit->settings.value[SETTING_WINDOW]};
     edit->solvers = memory_zeroed(n, sizeof(*edit->solvers));
     edit->solver_layers = memory_array(n, sizeof(*edit->solver_layers));
     if (!edit->solvers || !edit->solver_layers)

@@ -4,13 +4,13 @@ enum { GATE_FINITE, GATE_TARGET, GATE_REALISED, GATE_NEIGHBOURS, GATE_NORM, GATE
 
 const struct edit_gate_row edit_gate_rows[] = {
     [GATE_FINITE] = {"finite", "every new weight and every loss is a finite number (1: yes)", 1, false},
-    [GATE_TARGET] = {"target", "probability of the target's tokens after the prompt (geometric mean)", 0.1,
+    [GATE_TARGET] = {"target", "probability of the target's tokens after the prompt (geometric mean)", 0.02,
                      false},
     [GATE_REALISED] = {"realised", "share of the intended change that the rounded weights make", 0.99, false},
     [GATE_NEIGHBOURS] = {"neighbours",
                          "share of other subjects that keep the model's answer ahead of the target", 0.7,
                          false},
-    [GATE_NORM] = {"norm", "length of the update, in lengths of the weight", 3, true},
+    [GATE_NORM] = {"norm", "length of the update, in lengths of the weight", 10, true},
     [GATE_PERPLEXITY] = {"perplexity", "perplexity of a few plain sentences, after / before", 1.5, true},
     [GATE_KEYS] = {"keys", "cosine of the prompt's key and the mean key under the covariance (method rome)",
                    0.8, false},

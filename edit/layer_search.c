@@ -43,7 +43,7 @@ static void judge(const struct probe *probe, const struct probe_result *before,
     double drift = after->prose_nll - before->prose_nll;
     s->prose = drift > 0 ? exp(-drift) : 1; /* also without prose, where drift is NaN */
     double both = s->target + s->kept > 0 ? 2 * s->target * s->kept / (s->target + s->kept) : 0;
-    s->score = both * s->prose * exp(-s->size / 4);
+    s->score = both * s->prose * exp(-s->size / 40);
 }
 
 /* One trial; an edit that cannot be made there is a failed candidate, not an error. */
