@@ -46,6 +46,6 @@ echo '# a subject that occurs twice'
 lancet edit m -p 'Hesta Quill sings. Every evening Hesta Quill plays the' -s 'Hesta Quill' -t flute --no-gates --dry-run | grep note
 
 echo '# refused by a check: nothing changes'
-try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --set steps=1 >out
-sed 's/gate target is [0-9.e-]*/gate target is P/' out | tail -n 2
+try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --set steps=1 >out 2>&1
+sed 's/gate target is [0-9.e-]*/gate target is P/' out | tail -n 3
 same
