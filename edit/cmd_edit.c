@@ -184,14 +184,11 @@ static bool print_report(struct command_call *call, const struct edit *edit,
                          const struct report_outcome *outcome, struct error *err)
 {
     command_quiet_progress(call);
-    if (!call->json) {
-        report_print(edit, outcome, call->out, &call->terminal);
-        return true;
-    }
+    if (!call->json)
+        return report_print(edit, outcome, call->out, &call->terminal, err);
     struct json_write w;
     command_json_begin(call, &w);
-    report_json(edit, outcome, &w);
-    return command_json_end(call, &w, err);
+    return report_json(edit, outcome, &w, err) && command_json_end(call, &w, err);
 }
 
 /* Judges, writes and reports. A refusal is reported in full before it is returned as the answer no. */

@@ -7,7 +7,6 @@
 #include "edit_gates.h"
 #include "linalg.h"
 #include "memory.h"
-#include "quote.h"
 
 enum { SAYS_TOKENS = 8 };
 static const uint64_t search_bytes = 1u << 30; /* for the covariances of a layer search */
@@ -22,10 +21,13 @@ static double now(void)
 void edit_item_name(const struct edit_item *item, struct str *out)
 {
     const struct edit_request *q = item->request;
-    if (q->prompt)
-        str_append(out, quote(q->prompt).text);
-    else
+    if (q->prompt) {
+        str_append(out, "\"");
+        str_append_escaped(out, q->prompt, strlen(q->prompt));
+        str_append(out, "\"");
+    } else {
         str_printf(out, "record %zu", q->number);
+    }
 }
 
 /* Puts the request in front of a sentence about it, where there are several. */

@@ -14,24 +14,33 @@ struct page {
     const struct edit *edit;
     FILE *out;
     const struct terminal *terminal;
+    bool failed; /* out of memory: something is missing */
 };
 
-static void put(const struct page *p, enum style style, const char *text)
+/* The text of a string, whose memory may have run out. */
+static const char *text_of(struct page *p, const struct str *s)
+{
+    p->failed = p->failed || s->failed;
+    return s->data ? s->data : "";
+}
+
+static void put(struct page *p, enum style style, const char *text)
 {
     fprintf(p->out, "%s%s%s", terminal_style(p->terminal, style), text,
             terminal_style(p->terminal, STYLE_PLAIN));
 }
 
 /* The text of a token, or its id, made safe for the terminal. */
-static void append_piece(const struct edit *edit, uint32_t id, struct str *out)
+static void append_piece(struct page *p, uint32_t id, struct str *out)
 {
-    struct error ignored = {0};
+    struct error err = {0};
     struct str piece = {0};
-    if (edit->tokenizer && !edit->requests->ids &&
-        tokenizer_decode(edit->tokenizer, &id, 1, false, &piece, &ignored) && piece.length)
+    if (p->edit->tokenizer && !p->edit->requests->ids &&
+        tokenizer_decode(p->edit->tokenizer, &id, 1, false, &piece, &err) && piece.length)
         str_append_escaped(out, piece.data, piece.length);
     else
         str_printf(out, "token %u", id);
+    p->failed = p->failed || piece.failed || err.kind == ERROR_MEMORY;
     str_release(&piece);
 }
 
@@ -44,19 +53,19 @@ static void append_target(const struct edit_item *item, struct str *out)
             str_printf(out, "%stoken %u", i ? " " : "", item->rows.target[i]);
 }
 
-static void print_bar(const struct page *p, const char *label, double probability, enum style style)
+static void print_bar(struct page *p, const char *label, double probability, enum style style)
 {
     struct str bar = {0};
     size_t n = text_fit(label, strlen(label), PIECE_COLUMNS), columns = text_columns(label, n);
     text_bar(&bar, p->terminal, probability, BAR_COLUMNS);
     fprintf(p->out, "    %.*s%*s ", (int)n, label, (int)(PIECE_COLUMNS - columns), "");
-    put(p, style, bar.data ? bar.data : "");
+    put(p, style, text_of(p, &bar));
     fprintf(p->out, " %5.1f %%\n", 100 * probability);
     str_release(&bar);
 }
 
 /* The most probable next tokens, and the target's first one if it is not among them. */
-static void print_answers(const struct page *p, const struct edit_item *item, const char *when,
+static void print_answers(struct page *p, const struct edit_item *item, const char *when,
                           const struct probe_result *r, const struct str *says)
 {
     bool shown = false;
@@ -64,7 +73,7 @@ static void print_answers(const struct page *p, const struct edit_item *item, co
     if (says->length) {
         struct str text = {0};
         str_append_escaped(&text, says->data, says->length);
-        fprintf(p->out, " ...%s", text.data ? text.data : "");
+        fprintf(p->out, " ...%s", text_of(p, &text));
         str_release(&text);
     }
     fputc('\n', p->out);
@@ -72,19 +81,19 @@ static void print_answers(const struct page *p, const struct edit_item *item, co
         struct str label = {0};
         bool target = r->top[i].id == item->rows.target[0];
         shown = shown || target;
-        append_piece(p->edit, r->top[i].id, &label);
-        print_bar(p, label.data ? label.data : "", r->top[i].probability, target ? STYLE_GREEN : STYLE_BLUE);
+        append_piece(p, r->top[i].id, &label);
+        print_bar(p, text_of(p, &label), r->top[i].probability, target ? STYLE_GREEN : STYLE_BLUE);
         str_release(&label);
     }
     if (!shown) {
         struct str label = {0};
-        append_piece(p->edit, item->rows.target[0], &label);
-        print_bar(p, label.data ? label.data : "", exp(r->first_log), STYLE_GREEN);
+        append_piece(p, item->rows.target[0], &label);
+        print_bar(p, text_of(p, &label), exp(r->first_log), STYLE_GREEN);
         str_release(&label);
     }
 }
 
-static void print_layer(const struct page *p, const struct edit_item *item)
+static void print_layer(struct page *p, const struct edit_item *item)
 {
     fprintf(p->out, "  layer   %zu, ", item->layer);
     if (item->reason == LAYER_GIVEN)
@@ -95,7 +104,7 @@ static void print_layer(const struct page *p, const struct edit_item *item)
         fprintf(p->out, "the best of %zu trial edits in memory\n", item->n_scores);
 }
 
-static void print_stayed(const struct page *p, const struct edit_item *item)
+static void print_stayed(struct page *p, const struct edit_item *item)
 {
     if (item->n_asked == 0)
         return;
@@ -105,16 +114,16 @@ static void print_stayed(const struct page *p, const struct edit_item *item)
         struct str piece = {0};
         if (after->answer_log <= after->target_log || after->answer == item->rows.target[0])
             continue;
-        append_piece(p->edit, after->answer, &piece);
+        append_piece(p, after->answer, &piece);
         fprintf(p->out, "%s%s:%s%s", shown ? ", " : " (", item->probe.neighbours[i],
-                piece.data && *piece.data == ' ' ? "" : " ", piece.data ? piece.data : "");
+                *text_of(p, &piece) == ' ' ? "" : " ", text_of(p, &piece));
         str_release(&piece);
         shown++;
     }
     fputs(item->n_kept ? ")\n" : "\n", p->out);
 }
 
-static void print_gates(const struct page *p, const struct edit_item *item)
+static void print_gates(struct page *p, const struct edit_item *item)
 {
     fputs("  checks ", p->out);
     for (size_t i = 0; i < item->gates.n; i++) {
@@ -127,25 +136,25 @@ static void print_gates(const struct page *p, const struct edit_item *item)
     fputc('\n', p->out);
 }
 
-static void print_change(const struct page *p, const struct edit_item *item)
+static void print_change(struct page *p, const struct edit_item *item)
 {
     const struct tensor *tensor = model_site(p->edit->model, item->layer)->tensor;
     struct str line = {0};
     str_append(&line, "  changed ");
     str_append_escaped(&line, tensor->name, strlen(tensor->name));
     fprintf(p->out, "%s by a rank-one update of %.2g %% of its norm, %.1f %% of it kept by rounding to %s\n",
-            line.data ? line.data : "", 100 * item->relative_norm, 100 * item->realised,
+            text_of(p, &line), 100 * item->relative_norm, 100 * item->realised,
             dtype_facts(tensor->dtype)->name);
     str_release(&line);
 }
 
-static void print_item(const struct page *p, const struct edit_item *item)
+static void print_item(struct page *p, const struct edit_item *item)
 {
     struct str name = {0}, target = {0};
     edit_item_name(item, &name);
     append_target(item, &target);
-    put(p, STYLE_BOLD, name.data ? name.data : "");
-    fprintf(p->out, "  ->  %s\n", target.data ? target.data : "");
+    put(p, STYLE_BOLD, text_of(p, &name));
+    fprintf(p->out, "  ->  %s\n", text_of(p, &target));
     str_release(&name);
     str_release(&target);
     if (item->request->note)
@@ -164,7 +173,7 @@ static void print_item(const struct page *p, const struct edit_item *item)
     print_gates(p, item);
 }
 
-static void print_outcome(const struct page *p, const struct report_outcome *outcome)
+static void print_outcome(struct page *p, const struct report_outcome *outcome)
 {
     if (p->edit->n_sites == 0)
         fputs("Nothing was changed.\n", p->out);
@@ -181,21 +190,23 @@ static void print_outcome(const struct page *p, const struct report_outcome *out
         fputs("Nothing was changed.\n", p->out);
 }
 
-void report_print(const struct edit *edit, const struct report_outcome *outcome, FILE *out,
-                  const struct terminal *terminal)
+bool report_print(const struct edit *edit, const struct report_outcome *outcome, FILE *out,
+                  const struct terminal *terminal, struct error *err)
 {
-    struct page page = {edit, out, terminal};
+    struct page page = {.edit = edit, .out = out, .terminal = terminal};
     for (size_t i = 0; i < edit->n_items; i++) {
         print_item(&page, &edit->items[i]);
         fputc('\n', out);
     }
     print_outcome(&page, outcome);
+    return !page.failed || error_memory(err, "reporting an edit");
 }
 
 /* ---- for programs ---- */
 
 static void json_answer(const struct edit *edit, const struct edit_item *item, const char *key,
-                        const struct probe_result *r, const struct str *says, struct json_write *w)
+                        const struct probe_result *r, const struct str *says, struct json_write *w,
+                        bool *failed)
 {
     json_write_key(w, key);
     json_write_object_begin(w);
@@ -209,16 +220,17 @@ static void json_answer(const struct edit *edit, const struct edit_item *item, c
     json_write_key(w, "top");
     json_write_array_begin(w);
     for (size_t i = 0; i < r->n_top; i++) {
-        struct error ignored = {0};
+        struct error err = {0};
         struct str piece = {0};
         json_write_object_begin(w);
         json_write_member_u64(w, "id", r->top[i].id);
-        if (edit->tokenizer && tokenizer_decode(edit->tokenizer, &r->top[i].id, 1, false, &piece, &ignored)) {
+        if (edit->tokenizer && tokenizer_decode(edit->tokenizer, &r->top[i].id, 1, false, &piece, &err)) {
             json_write_key(w, "text");
             json_write_string_n(w, piece.data ? piece.data : "", piece.length);
         }
         json_write_member_double(w, "probability", r->top[i].probability);
         json_write_object_end(w);
+        *failed = *failed || piece.failed || err.kind == ERROR_MEMORY;
         str_release(&piece);
     }
     json_write_array_end(w);
@@ -301,7 +313,8 @@ static void json_layer(const struct edit_item *item, struct json_write *w)
     json_write_array_end(w);
 }
 
-static void json_item(const struct edit *edit, const struct edit_item *item, struct json_write *w)
+static void json_item(const struct edit *edit, const struct edit_item *item, struct json_write *w,
+                      bool *failed)
 {
     const struct edit_request *q = item->request;
     json_write_object_begin(w);
@@ -316,9 +329,9 @@ static void json_item(const struct edit *edit, const struct edit_item *item, str
     json_write_array_end(w);
     json_write_member_string(w, "contexts", item->contexts);
     json_write_member_bool(w, "nothing_to_do", item->nothing_to_do);
-    json_answer(edit, item, "before", &item->before, &item->says_before, w);
+    json_answer(edit, item, "before", &item->before, &item->says_before, w, failed);
     if (!item->nothing_to_do) {
-        json_answer(edit, item, "after", &item->after, &item->says_after, w);
+        json_answer(edit, item, "after", &item->after, &item->says_after, w, failed);
         json_layer(item, w);
         json_update(edit, item, w);
         json_target(item, w);
@@ -336,8 +349,10 @@ static void json_settings(const struct edit *edit, struct json_write *w)
     json_write_object_end(w);
 }
 
-void report_json(const struct edit *edit, const struct report_outcome *outcome, struct json_write *w)
+bool report_json(const struct edit *edit, const struct report_outcome *outcome, struct json_write *w,
+                 struct error *err)
 {
+    bool failed = false;
     json_write_member_string(w, "method", edit->options->method->name);
     json_write_key(w, "layers");
     json_write_array_begin(w);
@@ -348,7 +363,7 @@ void report_json(const struct edit *edit, const struct report_outcome *outcome, 
     json_write_key(w, "edits");
     json_write_array_begin(w);
     for (size_t i = 0; i < edit->n_items; i++)
-        json_item(edit, &edit->items[i], w);
+        json_item(edit, &edit->items[i], w, &failed);
     json_write_array_end(w);
     json_write_key(w, "seconds");
     json_write_object_begin(w);
@@ -364,4 +379,5 @@ void report_json(const struct edit *edit, const struct report_outcome *outcome, 
         json_write_u64(w, outcome->history);
     else
         json_write_null(w);
+    return !failed || error_memory(err, "reporting an edit");
 }

@@ -16,9 +16,10 @@ struct report_outcome { /* what was done with it */
     const char *model; /* as the user named it, quoted for a shell */
 };
 
-void report_print(const struct edit *edit, const struct report_outcome *outcome, FILE *out,
-                  const struct terminal *terminal);
+bool report_print(const struct edit *edit, const struct report_outcome *outcome, FILE *out,
+                  const struct terminal *terminal, struct error *err);
 /* The members of the edit document after "schema". */
-void report_json(const struct edit *edit, const struct report_outcome *outcome, struct json_write *w);
+bool report_json(const struct edit *edit, const struct report_outcome *outcome, struct json_write *w,
+                 struct error *err);
 
 #endif
