@@ -3,7 +3,8 @@
 facts_model m
 mkfifo prompt
 for signal in TERM HUP; do
-    lancet predict m - <prompt &
+    # A parent that ignores a signal (nohup) would hand that on.
+    env --default-signal=HUP,TERM lancet predict m - <prompt &
     exec 3>prompt
     wait_for_model $!
     kill -$signal $!
