@@ -2,7 +2,7 @@
 # Debian and Ubuntu: what is missing is installed with apt-get. Elsewhere: says what would be installed, if anything is missing.
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config python3 libopenblas-dev liblapacke-dev libcjson-dev zlib1g-dev
-    libssl-dev libpcre2-dev libutf8proc-dev libpopt-dev"
+    libssl-dev libpcre2-dev libutf8proc-dev libpopt-dev libyaml-dev libpng-dev"
 TEST_PACKAGES="check man-db groff-base file procps"
 
 say() {

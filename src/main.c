@@ -13,6 +13,7 @@
 #include "edit_commands.h"
 #include "inspect_commands.h"
 #include "map_registry.h"
+#include "merge_commands.h"
 
 enum { MOST_COMMANDS = 128 };
 
@@ -60,7 +61,7 @@ static int by_name(const void *a, const void *b)
 static const struct command *const *collect(void)
 {
     static const struct command *all[MOST_COMMANDS + 1];
-    const struct command *const *const lists[] = {src_commands, edit_commands, inspect_commands};
+    const struct command *const *const lists[] = {src_commands, edit_commands, merge_commands, inspect_commands};
     size_t n = 0;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (size_t k = 0; lists[i][k] && n < MOST_COMMANDS; k++)

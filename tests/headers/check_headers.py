@@ -18,13 +18,14 @@ LAYERS = {  # folder: what its headers may include
     "src/model": ENGINE,
     "src/cli": ["src/core", "src/cli"],
     "src/commands": PRODUCT + ["src/commands", "fixtures"],
-    "src": PRODUCT + ["src", "src/commands", "edit", "inspect"],
+    "src": PRODUCT + ["src", "src/commands", "edit", "merge", "inspect"],
     "edit": PRODUCT + ["edit"],
+    "merge": PRODUCT + ["merge"],
     "inspect": PRODUCT + ["inspect"],
     "fixtures": ["fixtures"],
     "include": ["include"],
 }
-LIBRARIES = ["openblas", "lapacke", "libcjson", "zlib", "libcrypto", "libpcre2-8", "libutf8proc", "popt"]
+LIBRARIES = ["openblas", "lapacke", "libcjson", "zlib", "libcrypto", "libpcre2-8", "libutf8proc", "popt", "yaml-0.1", "libpng"]
 
 
 def library_flags():
@@ -36,7 +37,7 @@ def library_flags():
 
 
 def sources(root):
-    for folder in ("src", "edit", "inspect", "fixtures", "include", "tests"):
+    for folder in ("src", "edit", "merge", "inspect", "fixtures", "include", "tests"):
         for where, folders, names in os.walk(os.path.join(root, folder)):
             folders.sort()
             for name in sorted(names):

@@ -9,10 +9,11 @@
 #include "edit_commands.h"
 #include "help.h"
 #include "inspect_commands.h"
+#include "merge_commands.h"
 #include "numbers.h"
 #include "options.h"
 
-static const struct command *const *const lists[] = {src_commands, edit_commands, inspect_commands};
+static const struct command *const *const lists[] = {src_commands, edit_commands, merge_commands, inspect_commands};
 
 static const struct command *row(size_t wanted)
 {

@@ -1,0 +1,53 @@
+/* Carries a plan out: rows of all sources in f64, the method, one rounding, rows out; in chunks below the
+ * size of a tensor, under a cap of memory, with reading, computing and writing at the same time. The same
+ * bits for any number of threads and any cap. */
+#ifndef LANCET_EXECUTE_H
+#define LANCET_EXECUTE_H
+
+#include "plan.h"
+#include "transaction.h"
+
+struct merge_limits {
+    uint64_t memory; /* bytes of our own at most (0: 1 GiB); clean mapped pages are not ours */
+};
+
+struct merge_estimate { /* for --dry-run, and said before a merge in place */
+    uint64_t memory, read, written;
+    uint64_t disk;      /* extra bytes on the disk: the new folder, or the record in place */
+    uint64_t undo_disk; /* in place: what a later undo needs on top */
+};
+bool merge_estimate(const struct merge_plan *plan, const struct merge_limits *limits, bool into,
+                    struct merge_estimate *out, struct error *err);
+
+struct merge_done { /* per tensor of the plan, for the report; released with merge_done_release */
+    struct merge_tensor_done {
+        struct digest digest;
+        double norm, change; /* of the output; of output - source 0, relative */
+        bool lerp;           /* slerp fell back to a straight line */
+    } * tensors;
+    uint32_t number; /* of the record; 0: none */
+};
+void merge_done_release(struct merge_done *done);
+
+/* A new model folder: donor's other files carried, plan->config in place of its config.json, `card` (a
+ * README.md) and `recipe` (lancet_recipe.yml), where they are not NULL, added. shard_size 0: 5 GB. */
+struct merge_folder {
+    const char *directory, *card, *recipe;
+    bool force;
+    uint64_t shard_size;
+};
+bool merge_to_folder(const struct context *context, const struct merge_plan *plan,
+                     const struct merge_limits *limits, const struct merge_folder *to,
+                     struct merge_done *done, struct error *err);
+/* One safetensors file with this metadata (an object's text). Refuses to overwrite without force. */
+bool merge_to_file(const struct context *context, const struct merge_plan *plan,
+                   const struct merge_limits *limits, const char *path, const char *metadata, bool force,
+                   struct merge_done *done, struct error *err);
+/* In place: `target` was opened with CHECKPOINT_CHANGE, every tensor of the plan has its `target`. Source
+ * rows of the target come from the record once they are overwritten. `resume`: goes on with the open record.
+ */
+bool merge_into_model(const struct context *context, const struct merge_plan *plan,
+                      const struct merge_limits *limits, struct checkpoint *target,
+                      const struct transaction_options *options, struct merge_done *done, struct error *err);
+
+#endif

@@ -1,0 +1,79 @@
+/* A merge recipe: mergekit's YAML, read strictly. Every error names line and column; an unknown key or
+ * parameter gets the nearest known one. Nothing of a model is looked at here. */
+#ifndef LANCET_RECIPE_H
+#define LANCET_RECIPE_H
+
+#include "arena.h"
+#include "fs.h"
+#include "merge_method.h"
+
+struct recipe_place {
+    size_t line, column; /* from 1; 0: from a command line */
+};
+
+struct recipe_value { /* of a parameter: a scalar, a gradient over layers, or conditions on tensor names */
+    struct recipe_place place;
+    enum { VALUE_NUMBER, VALUE_BOOL, VALUE_GRADIENT, VALUE_CONDITIONS } kind;
+    double number; /* VALUE_BOOL: 0 or 1 */
+    const double *knots;
+    size_t n_knots;
+    const struct recipe_condition *conditions;
+    size_t n_conditions;
+};
+
+struct recipe_condition {
+    const char *filter; /* NULL: every tensor */
+    struct recipe_value value;
+};
+
+struct recipe_parameter {
+    const char *name;
+    struct recipe_place place;
+    struct recipe_value value;
+};
+
+struct recipe_parameters {
+    const struct recipe_parameter *items;
+    size_t n;
+};
+
+struct recipe_input {
+    const char *model; /* as it is spelt */
+    struct recipe_place place;
+    bool has_layers;
+    size_t first_layer, end_layer; /* [first, end) */
+    struct recipe_parameters parameters;
+};
+
+struct recipe_slice {
+    struct recipe_place place;
+    const struct recipe_input *inputs;
+    size_t n_inputs;
+    const char *base; /* NULL: the recipe's */
+    struct recipe_parameters parameters;
+};
+
+struct recipe {
+    const char *path; /* for sentences */
+    const struct merge_method *method;
+    enum merge_semantics semantics;
+    bool semantics_given;
+    const char *base; /* NULL: none */
+    struct recipe_place base_place;
+    /* `models` is one slice without layer ranges; modules.default is taken apart into the same. */
+    const struct recipe_slice *slices;
+    size_t n_slices;
+    bool is_sliced;
+    struct recipe_parameters parameters, module_parameters;
+    enum dtype dtype, out_dtype; /* DTYPE_COUNT: not given */
+    bool untie; /* lancet's own key `tie_word_embeddings: false`: a tied model gets a head of its own */
+    struct arena arena;
+};
+
+/* `text` [n] need not be NUL-terminated. ERROR_FORMAT for YAML that cannot be read, ERROR_USAGE for what it
+ * says, ERROR_UNSUPPORTED for what comes later (tokenizer, LoRA, chat templates). */
+bool recipe_parse(const char *path, const char *text, size_t n, struct recipe *out, struct error *err);
+bool recipe_load(const struct fs *fs, const char *path, struct recipe *out, struct error *err);
+void recipe_release(struct recipe *recipe); /* NULL is fine */
+
+#endif
