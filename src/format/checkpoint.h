@@ -28,6 +28,7 @@
 enum { TENSOR_MAX_RANK = 8 };
 
 struct format;
+struct pending;
 
 struct tensor {
     const char *name;
@@ -68,9 +69,10 @@ struct checkpoint {
     size_t n_files;
     struct tensor *tensors; /* sorted by name */
     size_t n_tensors;
-    bool writable;         /* opened with CHECKPOINT_CHANGE */
-    bool recovered;        /* history_settle had to take back a change that was cut */
-    const char **warnings; /* sentences about what is odd but does no harm */
+    bool writable;           /* opened with CHECKPOINT_CHANGE */
+    bool recovered;          /* history_settle had to take back a change that was cut */
+    struct pending *pending; /* the open record that `resume` found, until transaction_begin takes it over */
+    const char **warnings;   /* sentences about what is odd but does no harm */
     size_t n_warnings;
     const struct context *context;
     struct arena arena;
@@ -83,6 +85,10 @@ struct checkpoint_options {
     bool force; /* CHANGE: hard links, cache links, files that another program has open; records of another
                    host */
     bool ignore_record; /* READ by verify only: open although a record is open */
+    /* CHANGE: an open record of a merge is checked and kept, and its model opened although half-changed
+     * (heads of files as they were; tensors as they are now: transaction_old tells what they were). Without
+     * such a record: ERROR_USAGE. */
+    bool resume;
 };
 
 /* ERROR_IO (also: no such file, a missing shard), _FORMAT, _UNSUPPORTED (weights in another form; for CHANGE:

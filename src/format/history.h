@@ -45,6 +45,9 @@ void history_release(struct history *history); /* NULL is fine */
 bool history_settle(const struct context *context, struct checkpoint *checkpoint,
                     const struct checkpoint_options *options, bool *recovered, struct error *err);
 
+/* The note of the open record that a checkpoint opened with `resume` is to go on with; NULL: it has none. */
+const char *history_open_note(const struct checkpoint *checkpoint);
+
 /* Takes the newest change not yet undone back, or (to_given) goes to the state after record `to` (0: the
  * original), as one change. ERROR_MISMATCH: something else changed the model since; nothing was touched.
  * ERROR_IO with `done` set: "changed, not proven durable". */
