@@ -36,6 +36,9 @@ enum base_rule {
 
 enum { MERGE_MOST_PARAMETERS = 8, MERGE_MOST_SUMS = 8 };
 
+/* Elements of a block at most: so few that all sources of a block stay in the first-level cache. */
+enum { MERGE_BLOCK = 1024 };
+
 enum merge_semantics { MERGE_LANCET, MERGE_MERGEKIT };
 
 /* A run of n elements of one output tensor. */
@@ -48,6 +51,9 @@ struct merge_block {
     enum dtype dtype;        /* mergekit semantics round each step to it */
 };
 
+/* Rounds n elements as torch does after each operation in `dtype`: to F32, then to it. */
+void merge_round_step(enum dtype dtype, double *x, size_t n);
+
 struct merge_method {
     const char *name;
     const char *summary; /* one phrase, for help */
@@ -57,6 +63,11 @@ struct merge_method {
     size_t least_models, most_models; /* that are merged, without a BASE_REQUIRED base */
     enum base_rule base;
     bool hidden; /* not for recipes: task vectors and their application */
+    /* Why these parameters give nothing that is finite (block->weights and values of one tensor; n = 0), as a
+     * phrase after "because"; NULL: they are fine. NULL: any parameters in range are fine. */
+    const char *(*fault)(const struct merge_block *block);
+    /* Which of its formulas the sums of a tensor chose ("slerp", "lerp"); NULL: there is only one. */
+    const char *(*branch)(const struct merge_block *block);
 
     /* Sums over the whole tensor that `rows` needs first; 0: none. `sums` adds those of a block (a fixed part
      * of the tensor; the parts are added in order). */
