@@ -1,0 +1,186 @@
+#include "attention_head.h"
+
+#include <string.h>
+
+#include "decimal.h"
+
+_Static_assert((int)ATTENTION_NUMBER > (int)DECIMAL_LONGEST, "a number and its comma");
+
+static void write_numbers(struct json_write *w, const char *key, const size_t *numbers, size_t n)
+{
+    json_write_key(w, key);
+    json_write_array_begin(w);
+    for (size_t i = 0; i < n; i++)
+        json_write_u64(w, numbers[i]);
+    json_write_array_end(w);
+}
+
+static void write_key_heads(struct json_write *w, const struct model_config *c)
+{
+    json_write_key(w, "kv_head");
+    json_write_array_begin(w);
+    for (size_t head = 0; head < c->n_heads; head++)
+        json_write_u64(w, head / (c->n_heads / c->n_kv_heads));
+    json_write_array_end(w);
+}
+
+static void write_positive(struct json_write *w, size_t value)
+{
+    if (value)
+        json_write_u64(w, value);
+    else
+        json_write_null(w);
+}
+
+static void write_mask(const struct attention_shown *shown, struct json_write *w)
+{
+    const struct model_config *c = &shown->opened->model->config;
+    size_t widest = 0;
+    for (size_t i = 0; i < shown->n_layers; i++)
+        if (c->window[shown->layers[i]] > widest)
+            widest = c->window[shown->layers[i]];
+    json_write_key(w, "mask");
+    json_write_object_begin(w);
+    json_write_member_string(w, "kind", widest ? "sliding" : "causal");
+    json_write_key(w, "window");
+    write_positive(w, widest);
+    json_write_key(w, "windows");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < shown->n_layers; i++)
+        write_positive(w, c->window[shown->layers[i]]);
+    json_write_array_end(w);
+    json_write_member_string(w, "rule",
+                             widest ? "query q sees key k when 0 <= q - k < window; window null: when k <= q"
+                                    : "query q sees key k when k <= q");
+    json_write_key(w, "masked");
+    if (shown->scores)
+        json_write_null(w);
+    else
+        json_write_u64(w, 0);
+    json_write_object_end(w);
+}
+
+static void write_scale(const struct attention_shown *shown, struct json_write *w)
+{
+    json_write_key(w, "score");
+    json_write_object_begin(w);
+    json_write_member_string(w, "formula", "scale * (query . key)");
+    json_write_key(w, "scale");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < shown->n_layers; i++)
+        json_write_double(w, attention_scale(shown, shown->layers[i]));
+    json_write_array_end(w);
+    json_write_key(w, "softcap");
+    json_write_null(w);
+    json_write_object_end(w);
+}
+
+static bool write_tokens(const struct attention_shown *shown, struct json_write *w, struct error *err)
+{
+    struct prompt part = *shown->prompt;
+    part.tokens.items += shown->first;
+    part.tokens.n = shown->n_tokens;
+    return prompt_write(shown->opened, &part, w, err);
+}
+
+bool attention_head_write(const struct attention_shown *shown, struct json_write *w, struct error *err)
+{
+    const struct opened *opened = shown->opened;
+    const struct model_config *c = &opened->model->config;
+    const struct prompt *prompt = shown->prompt;
+    const struct tensor *query = opened->model->layer[0][ROLE_QUERY].tensor;
+    opened_write(opened, w);
+    json_write_key(w, "text");
+    if (prompt->text)
+        json_write_string_n(w, prompt->text, prompt->n_text);
+    else
+        json_write_null(w);
+    unsigned flat_from = w->flat_from;
+    w->flat_from = flat_from ? flat_from + 1 : 0; /* one line for each token */
+    if (!write_tokens(shown, w, err))
+        return false;
+    w->flat_from = flat_from;
+    json_write_member_u64(w, "first_token", shown->first);
+    json_write_member_u64(w, "prompt_tokens", prompt->tokens.n);
+    json_write_member_bool(w, "bos", c->bos >= 0 && prompt->ids[0] == (uint64_t)c->bos);
+    json_write_member_string(w, "kind", shown->scores ? "scores" : "pattern");
+    json_write_member_string(w, "axes", "layer, head, query, key");
+    write_numbers(w, "layers", shown->layers, shown->n_layers);
+    write_numbers(w, "heads", shown->heads, shown->n_heads);
+    json_write_member_string(w, "average", shown->average == AVERAGE_NONE ? NULL : "heads");
+    json_write_member_u64(w, "n_layer", c->n_layers);
+    json_write_member_u64(w, "n_head", c->n_heads);
+    json_write_member_u64(w, "n_kv_head", c->n_kv_heads);
+    write_key_heads(w, c);
+    write_mask(shown, w);
+    write_scale(shown, w);
+    json_write_key(w, "dtype");
+    json_write_object_begin(w);
+    json_write_member_string(w, "weights", query ? dtype_facts(query->dtype)->name : NULL);
+    json_write_member_string(w, "softmax", "F32");
+    json_write_object_end(w);
+    json_write_member_u64(w, "digits", shown->digits);
+    return true;
+}
+
+/* ---- numbers ---- */
+
+/* n times "0," or "null,". */
+static char *put_masked(bool scores, size_t n, char *to)
+{
+    size_t width = scores ? 5 : 2;
+    for (size_t i = 0; i < n; i++, to += width)
+        memcpy(to, scores ? "null," : "0,", width);
+    return to;
+}
+
+size_t attention_numbers(const struct attention_shown *shown, const struct attention_row *row, char *out)
+{
+    char *to = put_masked(shown->scores, row->begin, out);
+    for (size_t key = row->begin; key < row->end; key++) {
+        to += decimal_write(row->weights[key], shown->digits, to);
+        *to++ = ',';
+    }
+    to = put_masked(shown->scores, shown->n_tokens - row->end, to);
+    return (size_t)(to - out) - 1;
+}
+
+static char *put_text(char *to, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n);
+    return to + n;
+}
+
+size_t attention_top_members(const struct attention_shown *shown, const struct attention_row *row, char *out)
+{
+    char *to = put_text(out, "{\"keys\":[");
+    for (size_t i = 0; i < row->n_top; i++) {
+        to += decimal_write((float)row->top[i].key, DECIMAL_DIGITS, to);
+        *to++ = ',';
+    }
+    to = put_text(to - (row->n_top > 0), "],\"weights\":[");
+    for (size_t i = 0; i < row->n_top; i++) {
+        to += decimal_write(row->top[i].weight, shown->digits, to);
+        *to++ = ',';
+    }
+    to = put_text(to - (row->n_top > 0), "],\"rest\":");
+    to += decimal_write((float)row->rest, shown->digits, to);
+    *to++ = '}';
+    return (size_t)(to - out);
+}
+
+double attention_number_bytes(const struct attention_shown *shown)
+{
+    return shown->digits + 4.8; /* "0.000123456," and its like, measured */
+}
+
+double attention_text_bytes(const struct attention_shown *shown)
+{
+    double seen, hidden, rows = (double)shown->n_groups * (double)shown->n_maps * (double)shown->n_tokens;
+    attention_cells(shown, &seen, &hidden);
+    if (!shown->top_k)
+        return seen * attention_number_bytes(shown) + hidden * (shown->scores ? 5 : 2) + rows * 8;
+    double each = shown->top_k < shown->n_tokens ? (double)shown->top_k : (double)shown->n_tokens / 2;
+    return rows * (each * (attention_number_bytes(shown) + 4) + 48);
+}

@@ -1,0 +1,23 @@
+/* What the text formats say about the maps they hold. */
+#ifndef LANCET_ATTENTION_HEAD_H
+#define LANCET_ATTENTION_HEAD_H
+
+#include "attention.h"
+
+/* Members of an open object: text, tokens, layers, heads, mask, scale and so on (docs/inspecting.md). */
+bool attention_head_write(const struct attention_shown *shown, struct json_write *w, struct error *err);
+
+/* Text of the numbers of a row, with commas between them: masked ones are 0, of scores null. Returns the
+ * length. `out` has n_tokens * ATTENTION_NUMBER bytes. */
+enum { ATTENTION_NUMBER = 25 };
+size_t attention_numbers(const struct attention_shown *shown, const struct attention_row *row, char *out);
+/* Members "keys", "weights" and "rest" of a row of top_k, with braces. ATTENTION_ROW bytes more than the
+ * numbers of two rows. */
+enum { ATTENTION_ROW = 256 };
+size_t attention_top_members(const struct attention_shown *shown, const struct attention_row *row, char *out);
+/* About how many bytes one number takes in text, with its comma. */
+double attention_number_bytes(const struct attention_shown *shown);
+/* About how many all rows take, dense or sparse. */
+double attention_text_bytes(const struct attention_shown *shown);
+
+#endif

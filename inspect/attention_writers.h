@@ -1,0 +1,13 @@
+/* The table of writers: one row a format. */
+#ifndef LANCET_ATTENTION_WRITERS_H
+#define LANCET_ATTENTION_WRITERS_H
+
+#include "attention.h"
+
+/* In the order in which help lists them. */
+#define ATTENTION_WRITERS(ROW) ROW(attention_json)
+
+#define ATTENTION_WRITER_DECLARED(name) extern const struct attention_writer name;
+ATTENTION_WRITERS(ATTENTION_WRITER_DECLARED)
+
+#endif

@@ -1,0 +1,38 @@
+# Maps in every format; what does not exist is said with what does.
+. "$CASES/lib.sh"
+exec 2>&1
+facts_model m
+lancet attention m 'The boy took the book' -f json --layers 1 --heads 0,2 >json
+sed 's/[0-9]\.[0-9e-]*/N/g' json
+lancet attention m 'The boy took the book' --json --layers 1 --heads 0,2 | cmp - json
+for threads in 1 2 3; do lancet --threads $threads attention m 'The boy took the book' -o t.json --layers 1 --heads 0,2 --force; cmp t.json json; done
+lancet attention m --ids "$(lancet tokenize m --ids 'The boy took the book')" -f json --layers 1 --heads 0,2 | grep -c '"text": null'
+lancet attention m 'The boy took the book' -f json --layers 3 --heads 1 --topk 2 --tokens 1:4 --digits 3 | sed -n '/"tokens"/,/prompt_tokens/p;/"keys"/s/[0-9]\.[0-9e-]*/N/gp'
+lancet attention m 'The boy took the book' -f json --layers 2-3 --scores | grep -c 'null,null\]'
+lancet attention m 'The boy took the book' -f json --layers 2-3 --average-heads | grep -c '^\[[0-9]'
+rm t.json
+
+echo '-- what is refused'
+try lancet attention m 'The boy' -f json --layers 4
+try lancet attention m 'The boy' -f json --layers 3-1
+try lancet attention m 'The boy' -f json --layers ''
+try lancet attention m 'The boy' -f json --heads 0-4
+try lancet attention m 'The boy' -f json --heads x
+try lancet attention m 'The boy' -f json --tokens 1:1
+try lancet attention m 'The boy' -f json --tokens 1:3
+try lancet attention m 'The boy' -f json --tokens 2:1
+try lancet attention m 'The boy' -f json --tokens 1-2
+try lancet attention m 'The boy' -f json --topk 0
+try lancet attention m 'The boy' -f json --topk 1 --scores
+try lancet attention m 'The boy' -f json --digits 10
+try lancet attention m 'The boy' -f yaml | sed 's/one of .* (/one of .. (/'
+try lancet attention m 'The boy' -o maps.yaml | sed 's/one of .* (/one of .. (/'
+try lancet attention m '' -f json
+try lancet attention m -f json
+try lancet attention m --ids 1,99999 -f json
+try lancet attention m 'The boy' -o json --format json
+try lancet attention m 'The boy' -o . --format json
+try lancet attention m 'The boy' -o no/such.json
+try lancet attention m 'The boy' -o /dev/full --format json
+lancet attention m 'The boy' -o /dev/null --format json
+ls
