@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,14 @@ struct figure bytes_figure(uint64_t bytes)
     }
     int digits = unit && value < 99.5 ? value < 9.95 ? 2 : 1 : 0;
     snprintf(figure.text, sizeof figure.text, "%.*f %s", digits, value, units[unit]);
+    return figure;
+}
+
+struct figure percent_figure(double fraction)
+{
+    struct figure figure;
+    double percent = 100 * fraction;
+    snprintf(figure.text, sizeof figure.text, fabs(percent) < 99.5 ? "%.2g %%" : "%.0f %%", percent);
     return figure;
 }
 

@@ -52,6 +52,8 @@ struct figure {
     char text[32];
 };
 struct figure bytes_figure(uint64_t bytes);
+/* "0.42 %", "44 %", "130 %" with two digits, of a fraction. */
+struct figure percent_figure(double fraction);
 /* The same appended, and "134,515,008" with separators. */
 void text_bytes(struct str *out, uint64_t bytes);
 void text_count(struct str *out, uint64_t n);

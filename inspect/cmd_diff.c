@@ -1,0 +1,293 @@
+#include "inspect_commands.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "diff.h"
+#include "globs.h"
+#include "memory.h"
+#include "table.h"
+
+enum { ROWS = 20 }; /* of the table, without --all */
+
+static const struct option_row options[] = {
+    {.name = "all", .kind = OPTION_FLAG, .help = "list every tensor that differs, not only the first 20"},
+    {0}};
+
+static bool is_wanted(void *user, const char *name)
+{
+    const struct command_call *call = user;
+    return globs_match(call->args + 2, call->n_args - 2, name);
+}
+
+/* ---- the table: what differs most first ---- */
+
+/* Tensors without figures (missing, of another shape, of a dtype that is not read) before all others. */
+static int by_change(const void *x, const void *y)
+{
+    const struct diff_tensor *a = *(const struct diff_tensor *const *)x;
+    const struct diff_tensor *b = *(const struct diff_tensor *const *)y;
+    if (a->has_figures != b->has_figures)
+        return a->has_figures ? 1 : -1;
+    if (a->figures.relative_norm != b->figures.relative_norm)
+        return a->figures.relative_norm > b->figures.relative_norm ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static void place_text(const struct tensor *tensor, uint64_t element, struct str *out)
+{
+    uint64_t place[TENSOR_MAX_RANK];
+    for (unsigned d = tensor->rank; d-- > 0;) {
+        place[d] = element % tensor->shape[d];
+        element /= tensor->shape[d];
+    }
+    str_append(out, "[");
+    for (unsigned d = 0; d < tensor->rank; d++)
+        str_printf(out, "%s%" PRIu64, d ? ", " : "", place[d]);
+    str_append(out, "]");
+}
+
+static void add_side(struct table *table, const struct tensor *tensor)
+{
+    char text[128] = "";
+    if (tensor)
+        tensor_describe(tensor, text, sizeof text);
+    table_cell(table, "%s", tensor ? text : "not there");
+}
+
+/* A tensor that has no figures: missing, of another shape, or of a dtype that is not read. */
+static void add_form(struct table *table, const struct diff_tensor *t)
+{
+    table_cell_text(table, t->name, strlen(t->name));
+    add_side(table, t->a);
+    add_side(table, t->b);
+}
+
+static void add_figures(struct table *table, const struct diff_tensor *t)
+{
+    const struct diff_figures *f = &t->figures;
+    struct str place = {0};
+    place_text(t->a, f->max_at, &place);
+    table_cell_text(table, t->name, strlen(t->name));
+    table_cell(table, "%s", isfinite(f->relative_norm) ? percent_figure(f->relative_norm).text : "from 0");
+    if (isnan(f->cosine))
+        table_cell(table, "%s", "");
+    else
+        table_cell(table, "%.6f", f->cosine);
+    table_cell(table, "%.3g", f->max_abs);
+    table_cell_text(table, place.data ? place.data : "", place.length);
+    table_cell(table, "%s", percent_figure((double)f->changed / (double)t->a->elements).text);
+    table_cell(table, "%" PRIu64, f->flips);
+    table->text.failed |= place.failed;
+    str_release(&place);
+}
+
+struct layout {
+    const char *align;
+    const char *const *headings;
+    void (*add)(struct table *table, const struct diff_tensor *t);
+};
+
+static bool print_rows(const struct command_call *call, const struct layout *layout,
+                       const struct diff_tensor *const *rows, size_t n, struct error *err)
+{
+    struct table table;
+    bool ok;
+    if (n == 0)
+        return true;
+    table_init(&table, layout->align);
+    for (size_t i = 0; layout->align[i]; i++)
+        table_cell(&table, "%s", layout->headings[i]);
+    for (size_t i = 0; i < n; i++)
+        layout->add(&table, rows[i]);
+    ok = table_print(&table, call->out, &call->terminal, err);
+    table_release(&table);
+    return ok;
+}
+
+static bool print_tables(const struct command_call *call, const struct diff *diff, struct error *err)
+{
+    static const char *const form_headings[] = {"tensor", "in A", "in B"};
+    static const char *const headings[] = {"tensor", "change",   "cosine", "largest",
+                                           "at",     "elements", "flips"};
+    static const struct layout form = {"lll", form_headings, add_form},
+                               figures = {"lrrrlrr", headings, add_figures};
+    size_t n = 0, n_forms = 0, shown;
+    const struct diff_tensor **rows = memory_array(diff->n, sizeof *rows);
+    if (!rows)
+        return error_memory(err, "comparing models");
+    for (size_t i = 0; i < diff->n; i++)
+        if (diff->tensors[i].status != DIFF_SAME_BYTES && diff->tensors[i].status != DIFF_SAME_VALUES)
+            rows[n++] = &diff->tensors[i];
+    qsort(rows, n, sizeof *rows, by_change);
+    shown = n <= ROWS || option_given(call, "all") ? n : ROWS;
+    while (n_forms < shown && !rows[n_forms]->has_figures)
+        n_forms++;
+    bool ok = print_rows(call, &form, rows, n_forms, err) &&
+              print_rows(call, &figures, rows + n_forms, shown - n_forms, err);
+    if (ok && shown < n)
+        fprintf(call->out, "and %zu more (--all lists them)\n", n - shown);
+    free(rows);
+    return ok;
+}
+
+/* NaN is never passed over in silence. */
+static void note_nans(const struct command_call *call, const struct diff *diff)
+{
+    uint64_t both = 0, nonfinite = 0;
+    for (size_t i = 0; i < diff->n; i++) {
+        both += diff->tensors[i].figures.both_nan;
+        nonfinite += diff->tensors[i].figures.nonfinite;
+    }
+    if (both)
+        command_note(call, "elements that are NaN in both models, and count as the same: %" PRIu64, both);
+    if (nonfinite)
+        command_note(call,
+                     "elements that are NaN or infinite in one model only: %" PRIu64
+                     "; they count as changed, "
+                     "and are left out of norms, cosines and largest changes",
+                     nonfinite);
+}
+
+static bool print_text(const struct command_call *call, const struct diff *diff, const char *verdict,
+                       struct error *err)
+{
+    fprintf(call->out, "%s%s%s\n", terminal_style(&call->terminal, STYLE_BOLD), verdict,
+            terminal_style(&call->terminal, STYLE_PLAIN));
+    note_nans(call, diff);
+    return print_tables(call, diff, err);
+}
+
+/* ---- JSON ---- */
+
+static void write_side(struct json_write *w, const char *key, const struct checkpoint *c)
+{
+    json_write_key(w, key);
+    json_write_object_begin(w);
+    json_write_member_string(w, "path", c->path);
+    json_write_member_u64(w, "files", c->n_files);
+    json_write_member_u64(w, "tensors", c->n_tensors);
+    json_write_object_end(w);
+}
+
+static void write_tensor(struct json_write *w, const char *key, const struct tensor *tensor)
+{
+    json_write_key(w, key);
+    if (!tensor) {
+        json_write_null(w);
+        return;
+    }
+    json_write_object_begin(w);
+    json_write_member_string(w, "dtype", dtype_facts(tensor->dtype)->name);
+    json_write_key(w, "shape");
+    json_write_array_begin(w);
+    for (unsigned d = 0; d < tensor->rank; d++)
+        json_write_u64(w, tensor->shape[d]);
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
+static void write_figures(struct json_write *w, const struct diff_figures *f)
+{
+    json_write_member_double(w, "relative_norm", f->relative_norm);
+    json_write_member_double(w, "cosine", f->cosine);
+    json_write_member_double(w, "max_abs", f->max_abs);
+    json_write_member_u64(w, "max_at", f->max_at);
+    json_write_member_double(w, "norm", f->norm_change);
+    json_write_member_double(w, "norm_a", f->norm_a);
+    json_write_member_double(w, "norm_b", f->norm_b);
+    json_write_member_u64(w, "changed", f->changed);
+    json_write_member_u64(w, "sign_flips", f->flips);
+    json_write_member_u64(w, "nonfinite", f->nonfinite);
+}
+
+static bool print_json(const struct command_call *call, const struct diff *diff, const char *verdict,
+                       struct error *err)
+{
+    struct json_write w;
+    command_json_begin(call, &w);
+    json_write_member_bool(&w, "identical", diff_identical(diff));
+    json_write_member_string(&w, "verdict", verdict);
+    write_side(&w, "a", diff->a);
+    write_side(&w, "b", diff->b);
+    json_write_key(&w, "tensors");
+    json_write_array_begin(&w);
+    for (size_t i = 0; i < diff->n; i++) {
+        const struct diff_tensor *t = &diff->tensors[i];
+        json_write_object_begin(&w);
+        json_write_member_string(&w, "name", t->name);
+        json_write_member_string(&w, "status", diff_status_name(t->status));
+        write_tensor(&w, "a", t->a);
+        write_tensor(&w, "b", t->b);
+        if (t->has_figures)
+            write_figures(&w, &t->figures);
+        if (t->figures.both_nan)
+            json_write_member_u64(&w, "both_nan", t->figures.both_nan);
+        json_write_object_end(&w);
+    }
+    json_write_array_end(&w);
+    return command_json_end(call, &w, err);
+}
+
+/* ---- the command ---- */
+
+static bool report(struct command_call *call, const struct diff *diff, struct error *err)
+{
+    struct str verdict = {0};
+    bool ok;
+    diff_verdict(diff, &verdict);
+    command_quiet_progress(call);
+    if (diff->n == 0)
+        ok = error_set(err, ERROR_ANSWER_NO, "no tensor of %s or %s has a name like the patterns",
+                       call->args[0], call->args[1]);
+    else if (verdict.failed)
+        ok = error_memory(err, "comparing models");
+    else if (call->json)
+        ok = print_json(call, diff, verdict.data, err);
+    else
+        ok = print_text(call, diff, verdict.data, err);
+    if (ok && !diff_identical(diff))
+        ok = error_set(err, ERROR_ANSWER_NO, "%s", ""); /* the verdict has said it */
+    str_release(&verdict);
+    return ok;
+}
+
+static bool run(struct command_call *call, struct error *err)
+{
+    struct checkpoint_options how = {.mode = CHECKPOINT_READ};
+    struct checkpoint *a = NULL, *b = NULL;
+    struct diff diff = {0};
+    struct diff_options what = {.wanted = is_wanted, .user = call};
+    bool ok = checkpoint_open(&call->context, call->args[0], &how, &a, err) &&
+              checkpoint_open(&call->context, call->args[1], &how, &b, err) &&
+              diff_run(&call->context, a, b, &what, &diff, err) && report(call, &diff, err);
+    diff_release(&diff);
+    checkpoint_close(b);
+    checkpoint_close(a);
+    return ok;
+}
+
+static const struct command_example examples[] = {
+    {"lancet diff smollm2 edited", "what an edit, a fine-tune or a merge changed"},
+    {"lancet diff smollm2 edited '*.mlp.*'", "the same for some tensors"},
+    {NULL, NULL},
+};
+
+const struct command command_diff = {
+    .name = "diff",
+    .summary = "compare two models tensor by tensor",
+    .synopsis = "A B [GLOB...]",
+    .help =
+        "Says in one line what differs between two models, then lists the tensors that do, largest change "
+        "first: the norm of the change relative to A, the cosine between the two, the largest change of one "
+        "element and where, the share of elements that changed, and how many changed sign. Files, their "
+        "number and the order in them do not matter; tensors in two dtypes are compared by value.\n\n"
+        "Exit status 0: every tensor holds the same values in both. 1: something differs.",
+    .options = options,
+    .examples = examples,
+    .min_args = 2,
+    .max_args = COMMAND_ANY_ARGS,
+    .flags = COMMAND_COMPUTES,
+    .run = run,
+};

@@ -1,0 +1,26 @@
+# What differs between two models: verdict, table, JSON, status.
+. "$CASES/lib.sh"
+# two FILE LAST: three tensors; the last byte of the F32 one is LAST (octal), the rest is the same in all files
+two() {
+    safetensors "$1" \
+        '{"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b.bias":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]},"c":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[32,34]}}' 0
+    printf '\0\0\200\077\0\0\200\077\0\0\200\077\0\0\200\077\0\0\0\0\0\0\200\'"$2"'\200\077\0\100\0\0\200\377\1\'"$3" >>"$1"
+}
+facts_model m
+try lancet diff m m
+try lancet diff --json m/model.safetensors m '*.wpe.*'
+two x.safetensors 077 2
+two y.safetensors 277 2
+two z.safetensors 077 3
+try lancet diff x.safetensors y.safetensors
+try lancet diff --json x.safetensors y.safetensors
+try lancet diff x.safetensors z.safetensors
+try lancet diff x.safetensors z.safetensors '[ab]*'
+small_model s
+try lancet diff s x.safetensors
+try lancet diff s m 'b.*'
+try lancet diff s m 'nothing*'
+try lancet diff s
+try lancet diff s nowhere
+echo 'no model' >text.safetensors
+try lancet diff s text.safetensors
