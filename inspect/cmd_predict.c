@@ -106,7 +106,7 @@ static bool predict_one(struct command_call *call, const struct opened *opened, 
     const char *file = option_string(call, "logits");
     bool force = option_given(call, "force");
     bool ok =
-        (!file || npy_check(call->context.fs, file, force, err)) &&
+        (!file || out_file_check(call->context.fs, file, force, err)) &&
         prompt_read(call, opened, 1, &p.prompt, err) &&
         prediction_run(&call->context, opened, &p, 1, (size_t)option_u64(call, "top"), file, force, err);
     if (ok && call->json) {

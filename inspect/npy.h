@@ -10,14 +10,17 @@
 #ifndef LANCET_NPY_H
 #define LANCET_NPY_H
 
-#include "fs.h"
+#include "out_file.h"
+
+enum { NPY_RANK = 4, NPY_HEADER = 256 };
+
+/* The head of an array, with the name of its element type ("<f4"); a rank of 0 is one element. Returns its
+ * length, a multiple of 64. */
+size_t npy_header(const char *type, const size_t *shape, unsigned rank, char out[NPY_HEADER]);
 
 struct npy_writer;
 
-/* ERROR_USAGE when the file exists and is not to be overwritten: to be asked before a long computation. */
-bool npy_check(const struct fs *fs, const char *path, bool force, struct error *err);
-/* Refuses to overwrite likewise. The file gets its name when npy_commit has made it whole.
- */
+/* Refuses to overwrite as out_file_check does. The file gets its name when npy_commit has made it whole. */
 bool npy_new(const struct fs *fs, const char *path, size_t rows, size_t columns, bool force,
              struct npy_writer **out, struct error *err);
 /* values [n_rows, columns], the next rows. */
