@@ -123,6 +123,24 @@ bool attention_head_write(const struct attention_shown *shown, struct json_write
     return true;
 }
 
+bool attention_head_text(const struct attention_shown *shown, struct str *out, struct error *err)
+{
+    struct json_write w;
+    json_write_to_str(&w, out, false);
+    json_write_object_begin(&w);
+    json_write_member_string(&w, "schema", "lancet.attention/1");
+    if (!attention_head_write(shown, &w, err))
+        return false;
+    json_write_object_end(&w);
+    return !out->failed || error_memory(err, "writing attention");
+}
+
+void attention_name(const struct attention_shown *shown, size_t layer, char out[ATTENTION_NAME])
+{
+    snprintf(out, ATTENTION_NAME, "blocks.%zu.attn.%s", layer,
+             shown->scores ? "hook_attn_scores" : "hook_pattern");
+}
+
 /* ---- numbers ---- */
 
 /* n times "0," or "null,". */
@@ -183,4 +201,11 @@ double attention_text_bytes(const struct attention_shown *shown)
         return seen * attention_number_bytes(shown) + hidden * (shown->scores ? 5 : 2) + rows * 8;
     double each = shown->top_k < shown->n_tokens ? (double)shown->top_k : (double)shown->n_tokens / 2;
     return rows * (each * (attention_number_bytes(shown) + 4) + 48);
+}
+
+double attention_binary_bytes(const struct attention_shown *shown)
+{
+    double seen, hidden;
+    attention_cells(shown, &seen, &hidden);
+    return (seen + hidden) * sizeof(float);
 }

@@ -6,6 +6,12 @@
 
 /* Members of an open object: text, tokens, layers, heads, mask, scale and so on (docs/inspecting.md). */
 bool attention_head_write(const struct attention_shown *shown, struct json_write *w, struct error *err);
+/* The same as a whole object, without line breaks. */
+bool attention_head_text(const struct attention_shown *shown, struct str *out, struct error *err);
+
+/* TransformerLens's name of the maps of a layer: "blocks.3.attn.hook_pattern". */
+enum { ATTENTION_NAME = 64 };
+void attention_name(const struct attention_shown *shown, size_t layer, char out[ATTENTION_NAME]);
 
 /* Text of the numbers of a row, with commas between them: masked ones are 0, of scores null. Returns the
  * length. `out` has n_tokens * ATTENTION_NUMBER bytes. */
@@ -17,7 +23,8 @@ enum { ATTENTION_ROW = 256 };
 size_t attention_top_members(const struct attention_shown *shown, const struct attention_row *row, char *out);
 /* About how many bytes one number takes in text, with its comma. */
 double attention_number_bytes(const struct attention_shown *shown);
-/* About how many all rows take, dense or sparse. */
+/* About how many all rows take, dense or sparse; and as f32. */
 double attention_text_bytes(const struct attention_shown *shown);
+double attention_binary_bytes(const struct attention_shown *shown);
 
 #endif
