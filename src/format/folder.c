@@ -23,10 +23,13 @@
 #include "index.h"
 #include "memory.h"
 #include "quote.h"
+#include "safetensors.h"
+#include "shards.h"
 #include "size.h"
 #include "str.h"
 
 enum { COPY_STEP = 4 << 20 };
+static const uint64_t standard_shard = UINT64_C(5000000000);
 
 static const char canonical_name[] = "model.safetensors";
 static const char canonical_index[] = "model.safetensors.index.json";
@@ -40,8 +43,15 @@ struct folder_writer {
     bool replaces; /* the target holds something */
     bool force;
     bool in_donor; /* the target lies in the donor's folder */
-    int *fds;      /* one for each file of the donor */
-    int *locks;    /* held on the weights that will be replaced */
+    struct new_file {
+        char *name;
+        int fd;
+    } * files; /* of weights */
+    size_t n_files;
+    /* A layout of its own; NULL: the donor's, and its bytes. */
+    const struct folder_layout *layout;
+    struct shard_layout shards;
+    int *locks; /* held on the weights that will be replaced */
     size_t n_locks;
     int lock;             /* held on the new folder */
     uint64_t done, total; /* bytes copied */
@@ -92,10 +102,18 @@ static const char *const foreign_weights[] = {"*.safetensors", "*.bin",       "*
                                               "*.pth",         "*.h5",        "*.npz",        "*.msgpack",
                                               "*.onnx",        "*.onnx_data", "*.index.json", NULL};
 
+static bool is_replaced(const struct folder_writer *w, const char *name)
+{
+    for (size_t i = 0; w->layout && i < w->layout->n_texts; i++)
+        if (strcmp(w->layout->texts[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static bool is_carried(void *user, const char *name, bool at_root)
 {
     const struct folder_writer *w = user;
-    if (name[0] == '.' || matches(name, foreign_weights))
+    if (name[0] == '.' || matches(name, foreign_weights) || (at_root && is_replaced(w, name)))
         return false;
     if (at_root && w->in_donor && strcmp(name, path_base(w->target)) == 0)
         return false;
@@ -197,17 +215,50 @@ static const char *output_name(const struct checkpoint *donor, size_t file)
     return donor->index ? donor->files[file].name : canonical_name;
 }
 
-static bool copy_weights(struct folder_writer *w, struct error *err)
+/* The files of weights: a copy of the donor's, or the heads of new ones. */
+static bool make_weights(struct folder_writer *w, struct error *err)
 {
     bool ok = true;
-    for (size_t i = 0; ok && i < w->donor->n_files; i++) {
-        const struct checkpoint_file *file = &w->donor->files[i];
-        char *path = path_join(w->temporary, output_name(w->donor, i));
-        ok = path ? true : error_memory(err, "copying weights");
-        ok = ok && create(w, path, 0666, &w->fds[i], err) &&
-             copy_bytes(w, file->fd, file->shown, w->fds[i], path, file->size, err);
+    for (size_t i = 0; ok && i < w->n_files; i++) {
+        struct new_file *file = &w->files[i];
+        const struct checkpoint_file *from = &w->donor->files[i];
+        const struct shard *shard = &w->shards.shards[i];
+        char *path = path_join(w->temporary, file->name);
+        ok = path ? true : error_memory(err, "writing weights");
+        ok = ok && create(w, path, 0666, &file->fd, err) &&
+             (w->layout ? fs_write_at(w->context->fs, file->fd, path, shard->head, shard->head_bytes, 0, err)
+                        : copy_bytes(w, from->fd, from->shown, file->fd, path, from->size, err));
         free(path);
     }
+    return ok;
+}
+
+static bool write_text(struct folder_writer *w, const char *name, const char *text, size_t n,
+                       struct error *err)
+{
+    int fd = -1;
+    char *path = path_join(w->temporary, name);
+    bool ok = path ? true : error_memory(err, "writing a file");
+    ok = ok && create(w, path, 0666, &fd, err) && fs_write_at(w->context->fs, fd, path, text, n, 0, err) &&
+         sync_and_close(w->context->fs, &fd, path, err);
+    if (fd >= 0)
+        w->context->fs->close(w->context->fs->state, fd);
+    free(path);
+    return ok;
+}
+
+static bool write_texts(struct folder_writer *w, struct error *err)
+{
+    struct str index = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && w->layout && i < w->layout->n_texts; i++) {
+        const struct folder_text *text = &w->layout->texts[i];
+        ok = write_text(w, text->name, text->bytes, text->n, err);
+    }
+    if (ok && w->layout && w->n_files > 1)
+        ok = shard_layout_index(&w->shards, w->layout->tensors, &index, err) &&
+             write_text(w, canonical_index, index.data, index.length, err);
+    str_release(&index);
     return ok;
 }
 
@@ -250,7 +301,7 @@ static bool copy_or_make(struct folder_writer *w, const char *root, const struct
 
 static bool copy_index(struct folder_writer *w, struct error *err)
 {
-    if (!w->donor->index)
+    if (!w->donor->index || w->layout)
         return true;
     char *from = path_join(w->donor->folder, w->donor->index), *to = path_join(w->temporary, canonical_index);
     bool ok = from && to ? copy_file(w, from, to, 0666, err) : error_memory(err, "copying an index");
@@ -283,15 +334,18 @@ static bool fill(struct folder_writer *w, struct error *err)
                   same_place(w->context->fs, &st, w->donor->folder);
     bool ok = file_tree_list(w->context->fs, w->donor->folder, &filter, &carried, err);
     w->total = carried.bytes;
-    for (size_t i = 0; ok && i < w->donor->n_files; i++)
-        ok = u64_add(w->total, w->donor->files[i].size, &w->total)
-                 ? true
-                 : error_set(err, ERROR_UNSUPPORTED, "the model is too large to copy");
-    ok =
-        ok && remove_leftovers(w, err) && check_space(w, err) && make_temporary(w, err) && copy_index(w, err);
+    for (size_t i = 0; ok && i < w->n_files; i++)
+        ok =
+            u64_add(w->total, w->layout ? w->shards.shards[i].file_bytes : w->donor->files[i].size, &w->total)
+                ? true
+                : error_set(err, ERROR_UNSUPPORTED, "the model is too large to copy");
+    ok = ok && remove_leftovers(w, err) && check_space(w, err) && make_temporary(w, err) &&
+         copy_index(w, err) && write_texts(w, err);
+    if (w->layout) /* what is copied now is little beside what comes */
+        w->total = carried.bytes;
     for (size_t i = 0; ok && i < carried.n; i++)
         ok = copy_or_make(w, w->donor->folder, &carried.items[i], err);
-    ok = ok && copy_weights(w, err);
+    ok = ok && make_weights(w, err);
     file_tree_release(&carried);
     return ok;
 }
@@ -360,19 +414,61 @@ static bool refuse_open_record(const struct folder_writer *w, struct error *err)
     return ok;
 }
 
+static bool is_model_at(const struct fs *fs, const struct checkpoint *model, const struct stat *st)
+{
+    return same_place(fs, st, model->folder) || same_place(fs, st, model->directory);
+}
+
+/* The target must be no input's folder. */
+static bool refuse_inputs(const struct folder_writer *w, const struct stat *st, struct error *err)
+{
+    const struct fs *fs = w->context->fs;
+    if (is_model_at(fs, w->donor, st))
+        return error_set(err, ERROR_USAGE, "%s: is the folder of the model itself; name another one",
+                         quote(w->target).text);
+    for (size_t i = 0; w->layout && i < w->layout->n_inputs; i++)
+        if (is_model_at(fs, w->layout->inputs[i], st))
+            return error_set(err, ERROR_USAGE, "%s: is the folder of an input, %s; name another one",
+                             quote(w->target).text, quote(w->layout->inputs[i]->path).text);
+    return true;
+}
+
+/* Nor lie in one: the next merge would carry it along. */
+static bool refuse_inside_inputs(const struct folder_writer *w, struct error *err)
+{
+    const struct fs *fs = w->context->fs;
+    bool ok = true;
+    char *at = memory_string(w->parent);
+    if (!at)
+        return error_memory(err, "making a folder");
+    for (char *slash = at; ok && slash;) {
+        struct stat st;
+        if (fs->stat(fs->state, at, &st) == 0)
+            for (size_t i = 0; ok && i < w->layout->n_inputs; i++)
+                if (w->layout->inputs[i]->is_folder && is_model_at(fs, w->layout->inputs[i], &st))
+                    ok = error_set(err, ERROR_USAGE,
+                                   "%s: lies in the folder of an input, %s; name another one",
+                                   quote(w->target).text, quote(w->layout->inputs[i]->path).text);
+        slash = strrchr(at, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    free(at);
+    return ok;
+}
+
 static bool inspect_target(struct folder_writer *w, struct error *err)
 {
     const struct fs *fs = w->context->fs;
     struct stat st;
     char *list;
+    if (w->layout && !refuse_inside_inputs(w, err))
+        return false;
     if (fs->lstat(fs->state, w->target, &st) < 0)
         return errno == ENOENT ? true : error_set_errno(err, "%s", quote(w->target).text);
     if (!S_ISDIR(st.st_mode))
         return error_set(err, ERROR_USAGE, "%s: is not a folder", quote(w->target).text);
-    if (same_place(fs, &st, w->donor->folder) || same_place(fs, &st, w->donor->directory))
-        return error_set(err, ERROR_USAGE, "%s: is the folder of the model itself; name another one",
-                         quote(w->target).text);
-    if (!refuse_open_record(w, err))
+    if (!refuse_inputs(w, &st, err) || !refuse_open_record(w, err))
         return false;
     if (fs->list(fs->state, w->target, &list) < 0)
         return error_set_errno(err, "%s: cannot list the folder", quote(w->target).text);
@@ -429,12 +525,21 @@ static bool read_old_index(struct old_model *old, struct error *err)
     return true;
 }
 
-static bool is_donors(const struct checkpoint *donor, const struct stat *st)
+static bool is_file_of(const struct checkpoint *model, const struct stat *st)
 {
-    for (size_t i = 0; i < donor->n_files; i++)
-        if (donor->files[i].device == st->st_dev && donor->files[i].inode == st->st_ino)
+    for (size_t i = 0; i < model->n_files; i++)
+        if (model->files[i].device == st->st_dev && model->files[i].inode == st->st_ino)
             return true;
     return false;
+}
+
+/* Locked by this very run, as a file of an input. */
+static bool is_inputs(const struct folder_writer *w, const struct stat *st)
+{
+    for (size_t i = 0; w->layout && i < w->layout->n_inputs; i++)
+        if (is_file_of(w->layout->inputs[i], st))
+            return true;
+    return is_file_of(w->donor, st);
 }
 
 /* Nobody may start a change of weights that are about to go. */
@@ -449,7 +554,7 @@ static bool lock_old_weight(struct folder_writer *w, const char *name, struct er
         w->locks = grown;
     if (!path || !grown)
         ok = error_memory(err, "locking the old weights");
-    else if (fs->stat(fs->state, path, &st) == 0 && S_ISREG(st.st_mode) && !is_donors(w->donor, &st)) {
+    else if (fs->stat(fs->state, path, &st) == 0 && S_ISREG(st.st_mode) && !is_inputs(w, &st)) {
         int fd = fs->open(fs->state, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
         if (fd >= 0)
             w->locks[w->n_locks++] = fd;
@@ -570,27 +675,71 @@ static bool put_in_place(struct folder_writer *w, struct error *err)
 
 /* ---- the interface ---- */
 
-bool folder_begin(const struct context *context, const struct checkpoint *donor, const char *directory,
-                  bool force, struct folder_writer **out, struct error *err)
+static bool name_files(struct folder_writer *w, struct error *err)
 {
-    struct folder_writer *w = memory_zeroed(1, sizeof *w);
-    if (!w)
-        return error_memory(err, "making a folder");
-    w->context = context;
-    w->donor = donor;
-    w->force = force;
-    w->lock = -1;
-    w->fds = memory_array(donor->n_files, sizeof *w->fds);
-    bool ok = w->fds ? true : error_memory(err, "making a folder");
-    for (size_t i = 0; ok && i < donor->n_files; i++)
-        w->fds[i] = -1;
-    ok = ok && resolve_target(w, directory, err) && inspect_target(w, err) &&
-         (!w->replaces || lock_old_weights(w, err)) && fill(w, err);
+    w->n_files = w->layout ? w->shards.n_shards : w->donor->n_files;
+    w->files = memory_zeroed(w->n_files, sizeof *w->files);
+    bool ok = w->files;
+    for (size_t i = 0; w->files && i < w->n_files; i++) {
+        w->files[i].fd = -1;
+        w->files[i].name = memory_string(w->layout ? w->shards.shards[i].name : output_name(w->donor, i));
+        ok = ok && w->files[i].name;
+    }
+    return ok ? true : error_memory(err, "making a folder");
+}
+
+static bool begin(struct folder_writer *w, const char *directory, struct folder_writer **out,
+                  struct error *err)
+{
+    bool ok = name_files(w, err) && resolve_target(w, directory, err) && inspect_target(w, err) &&
+              (!w->replaces || lock_old_weights(w, err)) && fill(w, err);
     if (ok)
         *out = w;
     else
         folder_free(w);
     return ok;
+}
+
+bool folder_begin(const struct context *context, const struct checkpoint *donor, const char *directory,
+                  bool force, struct folder_writer **out, struct error *err)
+{
+    struct folder_writer *w = memory_array(1, sizeof *w);
+    if (!w)
+        return error_memory(err, "making a folder");
+    *w = (struct folder_writer){.context = context, .donor = donor, .force = force, .lock = -1};
+    return begin(w, directory, out, err);
+}
+
+bool folder_begin_layout(const struct context *context, const struct checkpoint *donor,
+                         const struct folder_layout *layout, const char *directory, bool force,
+                         struct folder_writer **out, struct error *err)
+{
+    struct folder_writer *w = memory_array(1, sizeof *w);
+    if (!w)
+        return error_memory(err, "making a folder");
+    *w = (struct folder_writer){
+        .context = context, .donor = donor, .force = force, .lock = -1, .layout = layout};
+    const struct checkpoint_file *first = donor->n_files ? &donor->files[0] : NULL;
+    if (shard_layout_make(&format_safetensors, layout->tensors, layout->n_tensors,
+                          layout->shard_bytes ? layout->shard_bytes : standard_shard,
+                          first && first->metadata ? first->metadata : "{\"format\":\"pt\"}", &w->shards,
+                          err))
+        return begin(w, directory, out, err);
+    folder_free(w);
+    return false;
+}
+
+const size_t *folder_order(const struct folder_writer *writer)
+{
+    return writer->shards.order;
+}
+
+bool folder_put(struct folder_writer *writer, size_t tensor, uint64_t offset, const void *bytes, size_t n,
+                struct error *err)
+{
+    const struct shard_place *place = &writer->shards.places[tensor];
+    const struct new_file *file = &writer->files[place->shard];
+    return fs_write_at(writer->context->fs, file->fd, file->name, bytes, n, place->offset + offset, err);
 }
 
 bool folder_write(struct folder_writer *writer, const struct tensor *tensor, uint64_t offset,
@@ -601,7 +750,7 @@ bool folder_write(struct folder_writer *writer, const struct tensor *tensor, uin
         return error_set(err, ERROR_USAGE,
                          "tensor %s: bytes %" PRIu64 " to %" PRIu64 " do not lie in its %" PRIu64,
                          quote(tensor->name).text, offset, offset + n, tensor->bytes);
-    return fs_write_at(writer->context->fs, writer->fds[tensor->file],
+    return fs_write_at(writer->context->fs, writer->files[tensor->file].fd,
                        writer->donor->files[tensor->file].name, bytes, n, tensor->offset + offset, err);
 }
 
@@ -610,8 +759,8 @@ bool folder_commit(struct folder_writer *writer, struct error *err)
     struct folder_writer *w = writer;
     const struct fs *fs = w->context->fs;
     bool ok = true;
-    for (size_t i = 0; ok && i < w->donor->n_files; i++)
-        ok = sync_and_close(fs, &w->fds[i], output_name(w->donor, i), err);
+    for (size_t i = 0; ok && i < w->n_files; i++)
+        ok = sync_and_close(fs, &w->files[i].fd, w->files[i].name, err);
     ok = ok && inspect_target(w, err) && (!w->replaces || keep_foreign_files(w, err)) &&
          sync_folders(w, err) && context_continue(w->context, err) && put_in_place(w, err);
     if (!ok)
@@ -631,9 +780,11 @@ void folder_free(struct folder_writer *writer)
         return;
     const struct fs *fs = writer->context->fs;
     struct error ignored;
-    for (size_t i = 0; writer->fds && i < writer->donor->n_files; i++)
-        if (writer->fds[i] >= 0)
-            fs->close(fs->state, writer->fds[i]);
+    for (size_t i = 0; writer->files && i < writer->n_files; i++) {
+        if (writer->files[i].fd >= 0)
+            fs->close(fs->state, writer->files[i].fd);
+        free(writer->files[i].name);
+    }
     for (size_t i = 0; i < writer->n_locks; i++)
         fs->close(fs->state, writer->locks[i]);
     if (writer->lock >= 0)
@@ -643,7 +794,8 @@ void folder_free(struct folder_writer *writer)
     free(writer->target);
     free(writer->parent);
     free(writer->temporary);
-    free(writer->fds);
+    free(writer->files);
+    shard_layout_release(&writer->shards);
     free(writer->locks);
     free(writer);
 }
