@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "row_kernels.h"
+
 enum { WEIGHT, NORMALIZE };
 
 static const struct merge_parameter parameters[] = {
@@ -40,18 +42,16 @@ static const char *fault(const struct merge_block *b)
 
 static void rows(const struct merge_block *b, double *out)
 {
-    double total = 0;
+    const struct row_kernels *k = row_kernels_best();
+    double total = b->weights[0];
 
-    for (size_t j = 0; j < b->n; j++)
-        out[j] = 0;
-    for (size_t i = 0; i < b->n_sources; i++) {
-        const double w = b->weights[i], *x = b->in[i];
-        for (size_t j = 0; j < b->n; j++)
-            out[j] += w * x[j];
-        total += w;
+    k->scale(b->weights[0], b->in[0], b->n, out);
+    for (size_t i = 1; i < b->n_sources; i++) {
+        k->add_scaled(b->weights[i], b->in[i], b->n, out);
+        total += b->weights[i];
     }
-    for (size_t j = 0; j < b->n && b->values[NORMALIZE] != 0; j++)
-        out[j] /= total;
+    if (b->values[NORMALIZE] != 0 && total != 1)
+        k->divide(total, b->n, out);
 }
 
 static void rows_mergekit(const struct merge_block *b, double *out)

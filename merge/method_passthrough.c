@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "row_kernels.h"
+
 enum { SCALE };
 
 static const struct merge_parameter parameters[] = {
@@ -19,8 +21,7 @@ static const struct merge_parameter parameters[] = {
 
 static void rows(const struct merge_block *b, double *out)
 {
-    for (size_t j = 0; j < b->n; j++)
-        out[j] = b->weights[0] * b->in[0][j];
+    row_kernels_best()->scale(b->weights[0], b->in[0], b->n, out);
 }
 
 static void rows_mergekit(const struct merge_block *b, double *out)

@@ -11,8 +11,10 @@
 
 #include <math.h>
 
+#include "row_kernels.h"
+
 enum { T };
-enum { SQUARE_0, SQUARE_1, PRODUCT, N_SUMS };
+enum { SQUARE_0, SQUARE_1, PRODUCT, N_SUMS }; /* as add_products gives them */
 
 static const double least_norm = 1e-8, straight = 0.9995;
 
@@ -28,11 +30,7 @@ static const struct merge_parameter parameters[] = {
 
 static void add_sums(const struct merge_block *b, double *sums)
 {
-    for (size_t j = 0; j < b->n; j++) {
-        sums[SQUARE_0] += b->in[0][j] * b->in[0][j];
-        sums[SQUARE_1] += b->in[1][j] * b->in[1][j];
-        sums[PRODUCT] += b->in[0][j] * b->in[1][j];
-    }
+    row_kernels_best()->add_products(b->in[0], b->in[1], b->n, sums);
 }
 
 static double cosine(const double *sums)
@@ -56,8 +54,8 @@ static void rows(const struct merge_block *b, double *out)
         a0 = sin((1 - t) * angle) / sine;
         a1 = sin(t * angle) / sine;
     }
-    for (size_t j = 0; j < b->n; j++)
-        out[j] = a0 * b->in[0][j] + a1 * b->in[1][j];
+    row_kernels_best()->scale(a0, b->in[0], b->n, out);
+    row_kernels_best()->add_scaled(a1, b->in[1], b->n, out);
 }
 
 static void rows_mergekit(const struct merge_block *b, double *out)

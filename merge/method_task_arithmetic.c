@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "row_kernels.h"
+
 enum { WEIGHT, LAMBDA, NORMALIZE };
 
 static const struct merge_parameter parameters[] = {
@@ -47,21 +49,20 @@ static const char *fault(const struct merge_block *b)
 
 static void rows(const struct merge_block *b, double *out)
 {
-    const double *base = b->in[0], lambda = b->values[LAMBDA];
+    const struct row_kernels *k = row_kernels_best();
     double total = 0;
 
     for (size_t j = 0; j < b->n; j++)
         out[j] = 0;
     for (size_t i = 1; i < b->n_sources; i++) {
-        const double w = b->weights[i], *x = b->in[i];
-        for (size_t j = 0; j < b->n; j++)
-            out[j] += w * (x[j] - base[j]);
-        total += w;
+        k->add_difference(b->weights[i], b->in[i], b->in[0], b->n, out);
+        total += b->weights[i];
     }
-    for (size_t j = 0; j < b->n && b->values[NORMALIZE] != 0; j++)
-        out[j] /= total;
-    for (size_t j = 0; j < b->n; j++)
-        out[j] = base[j] + lambda * out[j];
+    if (b->values[NORMALIZE] != 0)
+        k->divide(total, b->n, out);
+    if (b->values[LAMBDA] != 1)
+        k->scale(b->values[LAMBDA], out, b->n, out);
+    k->add_scaled(1, b->in[0], b->n, out);
 }
 
 static void rows_mergekit(const struct merge_block *b, double *out)

@@ -4,6 +4,7 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define AVX2 __attribute__((target("avx2,fma,f16c")))
@@ -294,12 +295,15 @@ static const struct kernels avx2 = {
     .axpy = {axpy_f32, axpy_bf16, axpy_f16, axpy_f32},
 };
 
-/* clang 14 knows no name for F16C. */
+/* clang 14 knows no name for F16C, and cpuid costs microseconds in a virtual machine: it is asked once. */
 static bool has_f16c(void)
 {
+    static atomic_int answer; /* 0: not asked yet */
     unsigned eax, ebx, ecx, edx;
 
-    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+    if (!answer)
+        answer = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C) ? 1 : -1;
+    return answer > 0;
 }
 
 const struct kernels *kernels_avx2(void)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "row_kernels.h"
 
 /* One reader per C type: `to_real` and `to_f64` differ only in what they store. */
 #define READER(NAME, TYPE, VALUE)                                                                            \
@@ -37,7 +38,16 @@ READER(i32, int32_t, e)
 READER(u64, uint64_t, e)
 READER(i64, int64_t, e)
 READER(f64, double, e)
-READER(f32, float, e)
+
+static void f32_to_real(const void *src, size_t n, real *dst)
+{
+    kernels_best()->widen[KERNEL_F32](src, n, dst);
+}
+
+static void f32_to_f64(const void *src, size_t n, double *dst)
+{
+    row_kernels_best()->widen[ROW_F32](src, n, dst);
+}
 
 static void bf16_to_real(const void *src, size_t n, real *dst)
 {
@@ -51,89 +61,27 @@ static void f16_to_real(const void *src, size_t n, real *dst)
 
 static void bf16_to_f64(const void *src, size_t n, double *dst)
 {
-    const uint8_t *p = src;
-
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits;
-        memcpy(&bits, p + i * sizeof bits, sizeof bits);
-        dst[i] = (double)bf16_to_float(bits);
-    }
+    row_kernels_best()->widen[ROW_BF16](src, n, dst);
 }
 
 static void f16_to_f64(const void *src, size_t n, double *dst)
 {
-    const uint8_t *p = src;
-
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits;
-        memcpy(&bits, p + i * sizeof bits, sizeof bits);
-        dst[i] = (double)f16_to_float(bits);
-    }
-}
-
-/* A double to a 16-bit float of 1 sign bit, 15 - fraction exponent bits and `fraction` fraction bits, to
- * nearest even. The significand is cut at the last bit that the target has at this exponent; a carry out of
- * it moves on into the exponent, and out of the largest exponent into infinity, just as the encoding is laid
- * out. */
-static uint16_t narrow(double value, unsigned fraction)
-{
-    const int bias = (1 << (14 - fraction)) - 1;
-    const uint16_t infinity = (uint16_t)(0x7fffu & ~((1u << fraction) - 1));
-    uint64_t bits, significand, quotient, rest, half;
-    uint16_t sign;
-    int exponent;
-    unsigned shift = 52 - fraction;
-
-    memcpy(&bits, &value, sizeof bits);
-    sign = (uint16_t)(bits >> 48 & 0x8000);
-    exponent = (int)(bits >> 52 & 0x7ff) - 1023;
-    significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
-    if (exponent == 1024 && significand != UINT64_C(1) << 52)
-        return (uint16_t)(sign | infinity | 1u << (fraction - 1) |
-                          (significand >> shift & ((1u << fraction) - 1)));
-    if (exponent > bias)
-        return sign | infinity;
-    if (exponent < 1 - bias)
-        shift += (unsigned)(1 - bias - exponent);
-    if (shift > 53) /* below half of the smallest subnormal */
-        return sign;
-    quotient = significand >> shift;
-    rest = significand & ((UINT64_C(1) << shift) - 1);
-    half = UINT64_C(1) << (shift - 1);
-    quotient += rest > half || (rest == half && (quotient & 1));
-    if (exponent >= 1 - bias)
-        quotient += (uint64_t)(exponent + bias - 1) << fraction;
-    return (uint16_t)(sign | quotient);
+    row_kernels_best()->widen[ROW_F16](src, n, dst);
 }
 
 static void f64_to_bf16(const double *src, size_t n, void *dst)
 {
-    uint8_t *p = dst;
-
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits = narrow(src[i], 7);
-        memcpy(p + i * sizeof bits, &bits, sizeof bits);
-    }
+    row_kernels_best()->narrow[ROW_BF16](src, n, dst);
 }
 
 static void f64_to_f16(const double *src, size_t n, void *dst)
 {
-    uint8_t *p = dst;
-
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits = narrow(src[i], 10);
-        memcpy(p + i * sizeof bits, &bits, sizeof bits);
-    }
+    row_kernels_best()->narrow[ROW_F16](src, n, dst);
 }
 
 static void f64_to_f32(const double *src, size_t n, void *dst)
 {
-    uint8_t *p = dst;
-
-    for (size_t i = 0; i < n; i++) {
-        float value = (float)src[i];
-        memcpy(p + i * sizeof value, &value, sizeof value);
-    }
+    row_kernels_best()->narrow[ROW_F32](src, n, dst);
 }
 
 struct row_converter {
