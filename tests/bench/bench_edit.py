@@ -3,7 +3,7 @@
     bench_edit.py LANCET REFERENCE MODEL RECORDS CORPUS LAYER LR CLAMP [N]
 
 REFERENCE is rome_reference.py of the shared data, CORPUS a text file. Same records, layer, contexts, steps and threads;
-neither time holds the covariance. Ours is the whole process (`lancet edit --covariance FILE --dry-run --no-gates`: opening
+neither edit time holds the covariance, which has a line of its own. Ours is the whole process (`lancet edit --covariance FILE --dry-run --no-gates`: opening
 the model, the edit, rounding, the answers before and after); theirs the edit alone, with the model loaded."""
 
 import json
@@ -13,16 +13,17 @@ import sys
 import tempfile
 import time
 
-STEPS, THREADS, TOKENS = 25, 2, 3000
+STEPS, THREADS, TOKENS = 25, 2, 20000
 
 
 def reference(program, model, records, corpus, layer, lr, clamp, n, *extra):
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        subprocess.run([sys.executable, program, model, records, out.name, "--layers", layer, "--n", n, "--steps", str(STEPS), "--lr", lr,
+        done = subprocess.run([sys.executable, program, model, records, out.name, "--layers", layer, "--n", n, "--steps", str(STEPS), "--lr", lr,
                         "--clamp", clamp, "--tokens", str(TOKENS), "--corpus", corpus, "--threads", str(THREADS), *extra],
-                       check=True, capture_output=True)
+                       check=True, capture_output=True, text=True)
         result = json.load(open(out.name))
-    return result["contexts"], result[layer]
+    covariance = float(re.search(r"^covariance ([0-9.]+) s", done.stdout, re.M)[1])
+    return result["contexts"], result[layer], covariance
 
 
 def ours(lancet, model, records, covariance, contexts, layer, lr, clamp, n):
@@ -52,10 +53,12 @@ def main():
         start = time.perf_counter()
         subprocess.run([lancet, "covariance", model, "--corpus", corpus, "--tokens", str(TOKENS), "--layers", layer, "-o", covariance.name, "--force",
                         "--threads", str(THREADS)], check=True, capture_output=True)
-        print(f"covariance: {TOKENS / (time.perf_counter() - start):.0f} tokens/s, the whole process")
-        contexts, published = reference(program, model, records, corpus, layer, lr, clamp, str(n), "--published")
-        _, above = reference(program, model, records, corpus, layer, lr, clamp, str(n))
+        covariance_rate = TOKENS / (time.perf_counter() - start)
+        contexts, published, seconds = reference(program, model, records, corpus, layer, lr, clamp, str(n), "--published")
+        _, above, _ = reference(program, model, records, corpus, layer, lr, clamp, str(n))
         whole, inside, steps = ours(lancet, model, records, covariance.name, contexts, layer, lr, clamp, n)
+    print(f"covariance of {TOKENS} tokens: lancet {covariance_rate:.0f} tokens/s, the whole process; the reference {TOKENS / seconds:.0f}, "
+          f"lancet {covariance_rate * seconds / TOKENS:.1f} times as fast")
     print(f"an edit, mean of {n}: lancet {whole:.2f} s ({steps:.1f} steps; {inside:.2f} s of it the edit); published loop {published['seconds_an_edit']:.2f} s "
           f"({published['steps']:.1f} steps), {published['seconds_an_edit'] / whole:.1f} times as long; above the layer only "
           f"{above['seconds_an_edit']:.2f} s, {above['seconds_an_edit'] / whole:.1f} times")
