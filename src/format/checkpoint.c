@@ -20,6 +20,7 @@
 #include "json_document.h"
 #include "memory.h"
 #include "model_files.h"
+#include "pending.h"
 #include "quote.h"
 #include "str.h"
 
@@ -144,6 +145,10 @@ static bool map_file(struct checkpoint *c, size_t index, struct tensor_list *lis
         return error_set(err, ERROR_FORMAT, "%s: is empty", file->shown);
     if (file->size > SIZE_MAX || !(file->map = fs->map(fs->state, file->fd, (size_t)file->size)))
         return error_set_errno(err, "%s: cannot map", file->shown);
+    size_t head_bytes = 0;
+    const uint8_t *head = pending_head(c->pending, index, &head_bytes);
+    if (head && fs->patch(fs->state, file->fd, (void *)file->map, head, head_bytes) < 0)
+        return error_set_errno(err, "%s: cannot map its header", file->shown);
     return file->format->open(c, index, list, err);
 }
 
@@ -189,7 +194,7 @@ static bool refuse_quantised_tensors(const struct checkpoint *c, struct error *e
     return true;
 }
 
-static bool refuse_quantised(struct checkpoint *c, struct error *err)
+bool checkpoint_is_plain(struct checkpoint *c, struct error *err)
 {
     char *text;
     size_t n;
@@ -245,7 +250,7 @@ static bool read_files(struct checkpoint *c, const struct model_files *found, st
                          c->files[0].shown))
         return false;
     return (!found->index_name || index_check(&found->index, c, err)) &&
-           (!c->writable || refuse_quantised(c, err));
+           (!c->writable || checkpoint_is_plain(c, err));
 }
 
 bool checkpoint_open(const struct context *context, const char *path,
@@ -294,6 +299,7 @@ void checkpoint_close(struct checkpoint *checkpoint)
         if (file->fd >= 0)
             fs->close(fs->state, file->fd);
     }
+    pending_free(checkpoint->pending);
     free(checkpoint->tensors);
     free(checkpoint->warnings);
     arena_release(&checkpoint->arena);

@@ -102,6 +102,10 @@ void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 /* NULL when there is none. O(log n). */
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 
+/* ERROR_UNSUPPORTED when the weights are FP8 with scales, GPTQ, AWQ, MXFP4 ...: their numbers mean nothing by
+ * themselves. Part of opening for CHANGE; for those who compute with weights that they only read. */
+bool checkpoint_is_plain(struct checkpoint *checkpoint, struct error *err);
+
 /* Adds a sentence to checkpoint->warnings. */
 bool checkpoint_warn(struct checkpoint *checkpoint, struct error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
