@@ -5,7 +5,11 @@
 #include "attention.h"
 
 /* In the order in which help lists them. */
-#define ATTENTION_WRITERS(ROW) ROW(attention_json)
+/* clang-format off */
+#define ATTENTION_WRITERS(ROW) \
+    ROW(attention_json) \
+    ROW(attention_npz)
+/* clang-format on */
 
 #define ATTENTION_WRITER_DECLARED(name) extern const struct attention_writer name;
 ATTENTION_WRITERS(ATTENTION_WRITER_DECLARED)
