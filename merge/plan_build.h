@@ -68,8 +68,11 @@ bool plan_add_notes(struct planner *p);
 
 bool plan_note(struct planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool plan_memory(struct planner *p);
-/* "recipe:line:col: " of a slice's input. */
+/* NULL for a base that the slice does not list. */
 const struct recipe_input *plan_input(const struct planner *p, size_t slice, size_t input);
+/* How many sources of the last slice final norm and head are made of: mergekit pairs them with the first
+ * slice's. */
+size_t plan_late_sources(const struct planner *p);
 /* A tensor outside layers that comes after them: final norm, head. */
 bool plan_is_late(const struct model_facts *facts, const char *name);
 const struct layer_stack *plan_stack(const struct model_facts *facts, const char *name,

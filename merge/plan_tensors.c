@@ -9,6 +9,12 @@
 #include "plan_build.h"
 #include "quote.h"
 
+size_t plan_late_sources(const struct planner *p)
+{
+    size_t first = p->slices[0].n_sources, last = p->slices[p->recipe->n_slices - 1].n_sources;
+    return p->recipe->semantics == MERGE_MERGEKIT && first < last ? first : last;
+}
+
 static bool add(struct planner *p, const char *name, size_t slice, double t, struct merge_tensor **out)
 {
     struct merge_plan *plan = p->plan;
@@ -125,6 +131,12 @@ static bool check_others(struct planner *p, size_t slice)
     return true;
 }
 
+static bool is_outside(const char *name)
+{
+    struct layer_name parts;
+    return !layer_name_parse(name, &parts);
+}
+
 static double place_in_gradient(const struct planner *p, const struct model_facts *facts, size_t slice,
                                 const char *name)
 {
@@ -158,8 +170,11 @@ static bool list_slice(struct planner *p, size_t slice, size_t first_out)
         if (!is_taken(p, slice, first, name))
             continue;
         if (!output_name(p, slice, first_out, name, &out) ||
-            !add(p, out, slice, place_in_gradient(p, facts, slice, name), &tensor) ||
-            !find_sources(p, tensor, name))
+            !add(p, out, slice, place_in_gradient(p, facts, slice, name), &tensor))
+            return false;
+        if (is_outside(name) && plan_is_late(facts, name))
+            tensor->n_sources = plan_late_sources(p);
+        if (!find_sources(p, tensor, name))
             return false;
     }
     return check_others(p, slice);
@@ -179,12 +194,13 @@ static bool list_head(struct planner *p)
 {
     size_t last = p->recipe->n_slices - 1, n_heads = 0, tied = 0, untied = 0;
     const struct slice_plan *slice = &p->slices[last];
-    for (size_t i = 0; i < slice->n_sources; i++) {
+    size_t n = plan_late_sources(p);
+    for (size_t i = 0; i < n; i++) {
         bool has = p->facts[slice->sources[i].model].head != NULL;
         n_heads += has;
         *(has ? &untied : &tied) = slice->sources[i].model;
     }
-    bool mixed = n_heads && n_heads < slice->n_sources;
+    bool mixed = n_heads && n_heads < n;
     if (n_heads == 0 && !p->recipe->untie)
         return true;
     if (mixed && !p->recipe->untie && p->recipe->semantics == MERGE_LANCET)
@@ -194,7 +210,8 @@ static bool list_head(struct planner *p)
     double t = p->recipe->semantics == MERGE_LANCET ? 1 : 0;
     if (!add(p, name, last, t, &tensor))
         return false;
-    for (size_t i = 0; i < slice->n_sources; i++) {
+    tensor->n_sources = n;
+    for (size_t i = 0; i < n; i++) {
         const struct model_facts *facts = &p->facts[slice->sources[i].model];
         const struct tensor *source = facts->head ? facts->head : facts->embedding;
         if (!source)
