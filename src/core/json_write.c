@@ -111,17 +111,17 @@ void json_write_array_end(struct json_write *w)
     end(w, ']');
 }
 
-/* Bytes up to the next one that has to be written otherwise. */
+/* Bytes up to the next one that has to be written otherwise: JSON may be shown on a terminal, too. */
 static size_t plain(const char *bytes, size_t n)
 {
     size_t i = 0;
     while (i < n) {
         unsigned char c = (unsigned char)bytes[i];
-        if (c < 0x20 || c == '"' || c == '\\' || c == 0x7f)
+        if (c == '"' || c == '\\')
             break;
         uint32_t code;
         size_t length = utf8_decode(bytes + i, n - i, &code);
-        if (code == UTF8_BAD)
+        if (code == UTF8_BAD || character_is_harmful(code))
             break;
         i += length;
     }
@@ -138,15 +138,16 @@ static size_t put_special(struct json_write *w, const char *bytes, size_t n)
             put(w, names + i + 1, 1);
             return 1;
         }
-    if (c < 0x80) {
-        char escape[8];
-        snprintf(escape, sizeof escape, "\\u%04x", c);
-        put(w, escape, 6);
-        return 1;
-    }
     uint32_t code;
-    put(w, "\xef\xbf\xbd", 3);
-    return utf8_decode(bytes, n, &code);
+    size_t length = utf8_decode(bytes, n, &code);
+    if (code == UTF8_BAD) {
+        put(w, "\xef\xbf\xbd", 3);
+    } else { /* harmful on a terminal, and below 0x10000 */
+        char escape[12];
+        snprintf(escape, sizeof escape, "\\u%04x", (unsigned)code);
+        put_text(w, escape);
+    }
+    return length;
 }
 
 static void put_string(struct json_write *w, const char *bytes, size_t n)

@@ -64,8 +64,7 @@ void str_printf(struct str *s, const char *format, ...)
     va_end(args);
 }
 
-/* Characters that move the cursor, change the terminal, or reorder what the reader sees. */
-static bool is_harmful(uint32_t code)
+bool character_is_harmful(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e ||
            code == 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
@@ -82,7 +81,7 @@ size_t escape_character(const char *bytes, size_t n, char out[ESCAPED_LONGEST], 
             used += (size_t)snprintf(out + used, ESCAPED_LONGEST - used, "\\x%02x", (unsigned char)bytes[k]);
     else if (code < sizeof short_forms / sizeof *short_forms && short_forms[code])
         used = (size_t)snprintf(out, ESCAPED_LONGEST, "%s", short_forms[code]);
-    else if (is_harmful(code))
+    else if (character_is_harmful(code))
         used = (size_t)snprintf(out, ESCAPED_LONGEST, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
     else {
         memcpy(out, bytes, length);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct str {
     char *data; /* NUL-terminated once anything was appended; NULL before */
@@ -21,6 +22,8 @@ void str_append_escaped(struct str *s, const char *bytes, size_t n);
  * set. */
 enum { ESCAPED_LONGEST = 16 };
 size_t escape_character(const char *bytes, size_t n, char out[ESCAPED_LONGEST], size_t *n_out);
+/* Characters that move the cursor, change the terminal, or reorder what the reader sees. */
+bool character_is_harmful(uint32_t code);
 void str_clear(struct str *s); /* keeps the memory */
 void str_release(struct str *s);
 /* The string (at least ""), owned by the caller from now on; NULL when it failed. s is empty afterwards. */

@@ -107,6 +107,7 @@ static const struct {
     {"a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\""},
     {"\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\""},
     {"\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\\u007f\""},
+    {"\xc2\x9b\xe2\x80\xae\xc2\xa0", 7, "\"\\u009b\\u202e\xc2\xa0\""},
     {"\xc3\xa9\xf0\x9f\x98\x80", 6, "\"\xc3\xa9\xf0\x9f\x98\x80\""},
     {"a\xff"
      "b",
