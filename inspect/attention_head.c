@@ -172,7 +172,7 @@ static char *put_text(char *to, const char *text)
 
 size_t attention_top_members(const struct attention_shown *shown, const struct attention_row *row, char *out)
 {
-    char *to = put_text(out, "{\"keys\":[");
+    char *to = put_text(out, "\"keys\":[");
     for (size_t i = 0; i < row->n_top; i++) {
         to += decimal_write((float)row->top[i].key, DECIMAL_DIGITS, to);
         *to++ = ',';
@@ -184,7 +184,6 @@ size_t attention_top_members(const struct attention_shown *shown, const struct a
     }
     to = put_text(to - (row->n_top > 0), "],\"rest\":");
     to += decimal_write((float)row->rest, shown->digits, to);
-    *to++ = '}';
     return (size_t)(to - out);
 }
 

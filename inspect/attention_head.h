@@ -17,7 +17,7 @@ void attention_name(const struct attention_shown *shown, size_t layer, char out[
  * length. `out` has n_tokens * ATTENTION_NUMBER bytes. */
 enum { ATTENTION_NUMBER = 25 };
 size_t attention_numbers(const struct attention_shown *shown, const struct attention_row *row, char *out);
-/* Members "keys", "weights" and "rest" of a row of top_k, with braces. ATTENTION_ROW bytes more than the
+/* Members "keys", "weights" and "rest" of a row of top_k, without braces. ATTENTION_ROW bytes more than the
  * numbers of two rows. */
 enum { ATTENTION_ROW = 256 };
 size_t attention_top_members(const struct attention_shown *shown, const struct attention_row *row, char *out);

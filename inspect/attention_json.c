@@ -62,16 +62,12 @@ static bool put_row(void *state, const struct attention_row *row, struct error *
 {
     struct json_state *s = state;
     const char *opening = before(row, s->begun);
-    bool dense = !s->shown->top_k;
+    bool sparse = s->shown->top_k;
     s->begun = true;
-    if (!out_file_put(s->out, opening, strlen(opening), err))
-        return false;
-    if (!dense)
-        return out_file_put(s->out, s->line, attention_top_members(s->shown, row, s->line), err);
-    s->line[0] = '[';
-    size_t n = 1 + attention_numbers(s->shown, row, s->line + 1);
-    s->line[n++] = ']';
-    return out_file_put(s->out, s->line, n, err);
+    s->line[0] = sparse ? '{' : '[';
+    size_t n = 1 + (sparse ? attention_top_members : attention_numbers)(s->shown, row, s->line + 1);
+    s->line[n++] = sparse ? '}' : ']';
+    return out_file_put(s->out, opening, strlen(opening), err) && out_file_put(s->out, s->line, n, err);
 }
 
 static bool end(void *state, struct error *err)

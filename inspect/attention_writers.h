@@ -8,7 +8,10 @@
 /* clang-format off */
 #define ATTENTION_WRITERS(ROW) \
     ROW(attention_json) \
-    ROW(attention_npz)
+    ROW(attention_jsonl) \
+    ROW(attention_csv) \
+    ROW(attention_npz) \
+    ROW(attention_safetensors)
 /* clang-format on */
 
 #define ATTENTION_WRITER_DECLARED(name) extern const struct attention_writer name;
