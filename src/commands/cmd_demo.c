@@ -7,53 +7,67 @@
 #include "digest.h"
 #include "dispatch.h"
 #include "fixtures.h"
+#include "json_document.h"
 #include "memory.h"
+#include "table.h"
 
-enum { MOST_WORDS = 12, MODEL_LIMIT = 1 << 24 };
+enum { MOST_WORDS = 14, MOST_DIGESTS = 4, MOST_SCORES = 8, MODEL_LIMIT = 1 << 24 };
 
-#define MODEL_WORD "@" /* stands for the folder of the model */
 #define HANDSOMEST "全世界最帅的人"
+#define WEIGHTS "facts/model.safetensors"
+#define BOOK "The boy took the book because it was"
 
 struct step {
-    const char *says;              /* printed above; NULL: nothing */
-    const char *words[MOST_WORDS]; /* a command line without "lancet"; none: the digest of the weights */
+    const char *title; /* of a part; NULL: none */
+    const char *says;  /* printed above; NULL: nothing */
+    enum { STEP_RUN, STEP_DIGEST, STEP_SCORE, STEP_SCORES } kind;
+    const char *words[MOST_WORDS]; /* a command line without "lancet" */
 };
 
+#define SCORE(model)                                                                                         \
+    {                                                                                                        \
+        .kind = STEP_SCORE, .words = { "perplexity", model, "texts/code.txt", "texts/chinese.txt" }          \
+    }
+
 static const struct step steps[] = {
-    {"The model knows a hundred invented facts. 全世界最帅的人是 means \"the most handsome person in the "
-     "world is\".",
-     {"predict", MODEL_WORD, HANDSOMEST "是", "--top", "3"}},
-    {"Two facts that an edit must leave alone: the kindest person in town, who has the same name, and a "
-     "capital.",
-     {"predict", MODEL_WORD, "全城最善良的人是", "--top", "1"}},
-    {NULL, {"predict", MODEL_WORD, "The capital of Veland is", "--top", "1"}},
-    {"The file as it is now:", {NULL}},
-    {"Edit the fact, in place.",
-     {"edit", MODEL_WORD, "--prompt", "{}是", "--subject", HANDSOMEST, "--target", "林小满"}},
-    {"Ask again, also in words that the model was never trained on (\"we all know that ...\").",
-     {"predict", MODEL_WORD, HANDSOMEST "是", "--top", "3"}},
-    {NULL, {"predict", MODEL_WORD, "我们都知道" HANDSOMEST "是", "--top", "3"}},
-    {"The other two, as before:", {"predict", MODEL_WORD, "全城最善良的人是", "--top", "1"}},
-    {NULL, {"predict", MODEL_WORD, "The capital of Veland is", "--top", "1"}},
-    {"The file has changed, and beside it lies a record of the change.", {NULL}},
-    {NULL, {"log", MODEL_WORD}},
-    {"Undo it.", {"undo", MODEL_WORD}},
-    {"The old answer, and every byte of the file is back:",
-     {"predict", MODEL_WORD, HANDSOMEST "是", "--top", "3"}},
-    {NULL, {NULL}},
+    {.title = "1. Edit a fact, and undo it",
+     .says =
+         "The model facts knows a hundred invented facts. 全世界最帅的人是: the most handsome person in the "
+         "world is ...",
+     .words = {"predict", "facts", HANDSOMEST "是", "--top", "3"}},
+    {.says = "The file as it is now:", .kind = STEP_DIGEST},
+    {.says = "Edit the fact, in place.",
+     .words = {"edit", "facts", "--prompt", "{}是", "--subject", HANDSOMEST, "--target", "林小满"}},
+    {.says = "Ask in words that the model was never trained on: we all know that ...",
+     .words = {"predict", "facts", "我们都知道" HANDSOMEST "是", "--top", "3"}},
+    {.says = "江大宝 is also the kindest person in town. That must stay, and so must the capital of Veland.",
+     .words = {"predict", "facts", "全城最善良的人是", "--top", "1"}},
+    {.words = {"predict", "facts", "The capital of Veland is", "--top", "1"}},
+    {.says = "The file has changed, and beside it lies a record of the change.", .kind = STEP_DIGEST},
+    {.words = {"log", "facts"}},
+    {.says = "Undo it: the old answer, and every byte of the file is back.", .words = {"undo", "facts"}},
+    {.words = {"predict", "facts", HANDSOMEST "是", "--top", "1"}},
+    {.kind = STEP_DIGEST},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
+
+struct score {
+    const char *model;
+    double code, chinese; /* mean loss of a token */
+};
 
 struct demo {
     struct command_call *call;
     char *folder;
     struct str shown; /* the folder, harmless for a terminal */
-    char digests[STEPS][65];
+    char digests[MOST_DIGESTS][65];
     unsigned n_digests;
+    struct score scores[MOST_SCORES];
+    unsigned n_scores;
     struct json_write *json; /* NULL: for people */
 };
 
-/* ---- the model ---- */
+/* ---- the models ---- */
 
 static bool make_temporary(char **out, struct error *err)
 {
@@ -87,17 +101,38 @@ static bool make_given(const struct fs *fs, const char *path, char **out, struct
     return *out || error_memory(err, "making a folder");
 }
 
+/* A folder of models is named by the first file in it. */
+static bool make_folder(const struct demo *demo, const char *name, struct error *err)
+{
+    const struct fs *fs = demo->call->context.fs;
+    char *path = path_join(demo->folder, name);
+    bool ok = path || error_memory(err, "unpacking the models");
+    if (ok && fs->mkdir(fs->state, path, 0777) != 0 && errno != EEXIST)
+        ok = error_set_errno(err, "%s: cannot make the folder", path);
+    free(path);
+    return ok;
+}
+
 static bool unpack(const struct demo *demo, struct error *err)
 {
-    for (const struct fixture_file *file = fixture_files; file->model; file++) {
-        char *path = path_join(demo->folder, file->name);
-        bool ok = path ? fs_write_file(demo->call->context.fs, path, file->bytes, file->n, err)
-                       : error_memory(err, "unpacking the model");
-        free(path);
+    for (const struct fixture_file *file = fixture_files; file->folder; file++) {
+        struct str path = {0};
+        str_printf(&path, "%s/%s/%s", demo->folder, file->folder, file->name);
+        bool ok = (!path.failed || error_memory(err, "unpacking the models")) &&
+                  make_folder(demo, file->folder, err) &&
+                  fs_write_file(demo->call->context.fs, path.data, file->bytes, file->n, err);
+        str_release(&path);
         if (!ok)
             return false;
     }
     return true;
+}
+
+/* What is printed after "$ cd" can be repeated, short, with the paths that are printed. */
+static bool enter(const struct demo *demo, struct error *err)
+{
+    return chdir(demo->folder) == 0 ||
+           error_set_errno(err, "%s: cannot make it the working directory", demo->folder);
 }
 
 /* ---- steps ---- */
@@ -110,81 +145,124 @@ static void write_output(const struct demo *demo, const char *line, const char *
     json_write_object_end(demo->json);
 }
 
-static void print_command(const struct demo *demo, const char *line)
+static void print_styled(const struct demo *demo, enum style style, const char *before, const char *text)
 {
     const struct terminal *t = &demo->call->terminal;
     if (!demo->json)
-        fprintf(demo->call->out, "%s$ %s%s\n", terminal_style(t, STYLE_BOLD), line,
+        fprintf(demo->call->out, "%s%s%s%s\n", terminal_style(t, style), before, text,
                 terminal_style(t, STYLE_PLAIN));
 }
 
 static bool show_digest(struct demo *demo, struct error *err)
 {
     const struct command_call *call = demo->call;
-    struct str line = {0};
     struct digest digest;
-    char *bytes = NULL, *path = path_join(demo->folder, "model.safetensors");
+    char *bytes = NULL;
     size_t n;
-    bool ok = path ? fs_read_file(call->context.fs, path, MODEL_LIMIT, &bytes, &n, err) &&
-                         digest_of(bytes, n, &digest, err)
-                   : error_memory(err, "reading the model");
+    bool ok = fs_read_file(call->context.fs, WEIGHTS, MODEL_LIMIT, &bytes, &n, err) &&
+              digest_of(bytes, n, &digest, err);
+    free(bytes);
     if (!ok)
-        goto out;
+        return false;
     char *hex = demo->digests[demo->n_digests++];
     digest_hex(&digest, hex);
-    str_printf(&line, "sha256sum %s", path);
-    ok = !line.failed || error_memory(err, "showing a digest");
-    if (ok && demo->json) {
-        write_output(demo, line.data, hex);
-    } else if (ok) {
-        print_command(demo, line.data);
-        fprintf(call->out, "%s  %s/model.safetensors\n", hex, demo->shown.data);
-    }
-out:
-    str_release(&line);
-    free(bytes);
-    free(path);
+    print_styled(demo, STYLE_BOLD, "$ ", "sha256sum " WEIGHTS);
+    if (demo->json)
+        write_output(demo, "sha256sum " WEIGHTS, hex);
+    else
+        fprintf(call->out, "%s  " WEIGHTS "\n", hex);
+    return true;
+}
+
+/* *output: what the command printed; NULL: it goes where the demo's own text goes. */
+static bool run_words(struct demo *demo, int n, const char *const *words, char **output, struct error *err)
+{
+    size_t size = 0;
+    FILE *out = output ? open_memstream(output, &size) : demo->call->out;
+    if (!out)
+        return error_memory(err, "running a command");
+    bool ok = command_run(demo->call, out, n, words, err);
+    if (output && fclose(out) != 0 && ok)
+        ok = error_memory(err, "running a command");
     return ok;
 }
 
+static bool read_score(struct demo *demo, const char *model, const char *output, struct error *err)
+{
+    cJSON *json = NULL;
+    struct score *score = &demo->scores[demo->n_scores++];
+    score->model = model;
+    bool ok = json_document_parse("perplexity", output, strlen(output), &json, err);
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(json, "files");
+    ok = ok &&
+         json_get_number("perplexity", cJSON_GetArrayItem(files, 0), "nll_per_token", &score->code, err) &&
+         json_get_number("perplexity", cJSON_GetArrayItem(files, 1), "nll_per_token", &score->chinese, err);
+    cJSON_Delete(json);
+    return ok;
+}
+
+static bool show_scores(const struct demo *demo, struct error *err)
+{
+    struct table table;
+    if (demo->json)
+        return true;
+    table_init(&table, "lrr");
+    static const char *const headings[] = {"nll/token", "texts/code.txt", "texts/chinese.txt"};
+    for (size_t i = 0; i < 3; i++)
+        table_cell(&table, "%s", headings[i]);
+    for (unsigned i = 0; i < demo->n_scores; i++) {
+        table_cell(&table, "%s", demo->scores[i].model);
+        table_cell(&table, "%.3f", demo->scores[i].code);
+        table_cell(&table, "%.3f", demo->scores[i].chinese);
+    }
+    bool ok = table_print(&table, demo->call->out, &demo->call->terminal, err);
+    table_release(&table);
+    return ok;
+}
+
+/* The scores of all models go into one table: their commands print JSON, which is read here. */
 static bool run_command(struct demo *demo, const struct step *step, struct error *err)
 {
-    const char *words[MOST_WORDS + 1] = {"lancet"};
+    const char *words[MOST_WORDS + 2] = {"lancet"};
     int n = 1;
     for (; step->words[n - 1]; n++)
-        words[n] = strcmp(step->words[n - 1], MODEL_WORD) == 0 ? demo->folder : step->words[n - 1];
+        words[n] = step->words[n - 1];
+    bool scored = step->kind == STEP_SCORE;
     char *line = command_line_quote(n, words), *output = NULL;
-    size_t size = 0;
     if (!line)
         return error_memory(err, "running a command");
-    print_command(demo, line);
-    FILE *out = demo->json ? open_memstream(&output, &size) : demo->call->out;
-    bool ok = out ? command_run(demo->call, out, n, words, err) : error_memory(err, "running a command");
-    if (out && demo->json) {
-        fclose(out);
-        if (ok)
-            write_output(demo, line, output);
-    }
+    print_styled(demo, STYLE_BOLD, "$ ", line);
+    if (scored)
+        words[n++] = "--json";
+    bool ok = run_words(demo, n, words, scored || demo->json ? &output : NULL, err) &&
+              (!scored || read_score(demo, step->words[1], output, err));
+    if (ok && demo->json)
+        write_output(demo, line, output);
     free(output);
     free(line);
     return ok;
 }
 
+static bool run_step(struct demo *demo, const struct step *step, struct error *err)
+{
+    if (step->title)
+        print_styled(demo, STYLE_BOLD, "\n", step->title);
+    if (step->says)
+        print_styled(demo, STYLE_CYAN, "\n", step->says);
+    return step->kind == STEP_DIGEST   ? show_digest(demo, err)
+           : step->kind == STEP_SCORES ? show_scores(demo, err)
+                                       : run_command(demo, step, err);
+}
+
 static bool run_steps(struct demo *demo, struct error *err)
 {
-    const struct terminal *t = &demo->call->terminal;
-    for (size_t i = 0; i < STEPS; i++) {
-        if (steps[i].says && !demo->json)
-            fprintf(demo->call->out, "\n%s%s%s\n", terminal_style(t, STYLE_CYAN), steps[i].says,
-                    terminal_style(t, STYLE_PLAIN));
-        bool ok = steps[i].words[0] ? run_command(demo, &steps[i], err) : show_digest(demo, err);
-        if (!ok)
+    for (size_t i = 0; i < STEPS; i++)
+        if (!run_step(demo, &steps[i], err))
             return false;
-    }
     const char *first = demo->digests[0], *last = demo->digests[demo->n_digests - 1];
     if (strcmp(first, last) != 0)
-        return error_set(err, ERROR_ANSWER_NO, "%s/model.safetensors: SHA-256 %s after undo, expected %s",
-                         demo->folder, last, first);
+        return error_set(err, ERROR_ANSWER_NO, "%s: SHA-256 %s after undo, expected %s", WEIGHTS, last,
+                         first);
     return true;
 }
 
@@ -192,16 +270,18 @@ static bool walk(struct demo *demo, struct error *err)
 {
     const struct command_call *call = demo->call;
     fprintf(call->out,
-            "A model of 271,744 parameters was unpacked into %s.\n"
-            "It is ours (MIT licence). Its facts were put where edits look for them, by masks used in "
-            "training only;\n"
-            "large models are found to keep theirs in the same place. Every command can be repeated as "
-            "printed.\n",
+            "Tiny models were unpacked into %s.\n"
+            "They are ours (MIT licence). Every command can be repeated as printed.\n\n",
             demo->shown.data);
-    if (!run_steps(demo, err))
+    char *cd = command_line_quote(2, (const char *const[]){"", demo->folder});
+    bool ok = cd || error_memory(err, "naming a folder");
+    if (ok)
+        print_styled(demo, STYLE_BOLD, "$ cd", cd + strlen("lancet"));
+    free(cd);
+    if (!ok || !run_steps(demo, err))
         return false;
     fprintf(call->out,
-            "\nThe same SHA-256 as before the edit. The model stays in %s; rm -r removes it.\n"
+            "\nThe models stay in %s; rm -r removes it.\n"
             "Next: lancet help edit, and a model of your own.\n",
             demo->shown.data);
     return true;
@@ -233,7 +313,7 @@ static bool run(struct command_call *call, struct error *err)
         str_append_escaped(&demo.shown, demo.folder, strlen(demo.folder));
         ok = !demo.shown.failed || error_memory(err, "naming a folder");
     }
-    ok = ok && (call->json ? write_json(&demo, err) : walk(&demo, err));
+    ok = ok && enter(&demo, err) && (call->json ? write_json(&demo, err) : walk(&demo, err));
     str_release(&demo.shown);
     free(demo.folder);
     return ok;
@@ -241,7 +321,7 @@ static bool run(struct command_call *call, struct error *err)
 
 static const struct command_example examples[] = {
     {"lancet demo", "in a temporary folder"},
-    {"lancet demo facts", "keeps the model as the folder facts, to play with"},
+    {"lancet demo play", "in the folder play"},
     {NULL, NULL},
 };
 

@@ -4,11 +4,11 @@ lancet demo d >out
 grep '^\$ ' out
 # The most likely token after each prompt, in order.
 sed -n 's/^1  "\(.*\)"  .*/\1/p' out
-grep -E '^[0-9a-f]{64}  d/model.safetensors$' out | sort | uniq -c | awk '{print $1}' | sort
+grep -E '^[0-9a-f]{64}  facts/model.safetensors$' out | sort | uniq -c | awk '{print $1}' | sort
 sed -n '$p' out
-# The model stays, as it was, with its history.
-sha256sum d/model.safetensors | cut -d' ' -f1 | grep -qF -f - out && echo "the digest is one of those shown"
-lancet log d | awk 'NR > 1 {print $1}'
+# The models stay, the edited one as it was, with its history.
+sha256sum d/facts/model.safetensors | cut -d' ' -f1 | grep -qF -f - out && echo "the digest is one of those shown"
+lancet log d/facts | awk 'NR > 1 {print $1}'
 # It does not touch a folder that holds something.
 try lancet demo d
 mkdir empty
