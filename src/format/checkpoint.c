@@ -145,10 +145,6 @@ static bool map_file(struct checkpoint *c, size_t index, struct tensor_list *lis
         return error_set(err, ERROR_FORMAT, "%s: is empty", file->shown);
     if (file->size > SIZE_MAX || !(file->map = fs->map(fs->state, file->fd, (size_t)file->size)))
         return error_set_errno(err, "%s: cannot map", file->shown);
-    size_t head_bytes = 0;
-    const uint8_t *head = pending_head(c->pending, index, &head_bytes);
-    if (head && fs->patch(fs->state, file->fd, (void *)file->map, head, head_bytes) < 0)
-        return error_set_errno(err, "%s: cannot map its header", file->shown);
     return file->format->open(c, index, list, err);
 }
 

@@ -19,8 +19,8 @@ struct format {
     /* Fills file->metadata and file->head, appends the file's tensors (names in checkpoint->arena). The file
      * is mapped. A file whose guard bytes are the invalid value below: ERROR_BUSY. */
     bool (*open)(struct checkpoint *checkpoint, size_t file, struct tensor_list *out, struct error *err);
-    /* Whether a file of that many bytes that begins with these (up to 16) could be opened at all: tells another model
-     * file from the garbage that a power cut leaves. */
+    /* Whether a file of that many bytes that begins with these (up to 16) could be opened at all: tells
+     * another model file from the garbage that a power cut leaves. */
     bool (*could_open)(const uint8_t *bytes, size_t n, uint64_t file_bytes);
     /* The bytes at the start of a file that make it load (safetensors: the 8 bytes of N; GGUF: its 4 bytes of
      * magic), and the invalid value that a change puts there, which carries a nonce (safetensors: its low 56

@@ -128,18 +128,17 @@ static bool peel(struct layer *layer, uint64_t offset, size_t n, uint8_t *window
 {
     const struct record *record = layer->record;
     size_t file = listed(layer)->file;
-    for (size_t i = 0; i < record->n_chunks; i++) {
-        const struct record_chunk *c = &record->chunks[i];
+    struct record_range range = record_owning(record, file, offset, n);
+    for (size_t i = range.first; i < range.end; i++) {
+        const struct record_chunk *c = &record->chunks[record->by_place[i]];
         uint64_t from = c->own_offset > offset ? c->own_offset : offset;
         uint64_t to = u64_least(c->own_offset + c->own_bytes, offset + n);
-        if (c->file != file || from >= to)
-            continue;
-        if (!record_reader_load(&layer->reader, i, err))
+        if (!record_reader_load(&layer->reader, record->by_place[i], err))
             return false;
         const uint8_t *bytes = layer->reader.bytes + (from - c->offset);
         uint8_t *out = window + (from - offset);
         size_t length = (size_t)(to - from);
-        if (c->packing == RECORD_PAGES) {
+        if (c->packing != RECORD_PLANES) {
             memcpy(out, bytes, length);
         } else {
             for (size_t k = 0; k < length; k++)

@@ -11,10 +11,8 @@
 static const char header_magic[8] = "LNCTHEAD", chunk_magic[8] = "LNCTCHNK", trailer_magic[8] = "LNCTTAIL";
 
 enum {
-    VERSION = 1,
     HEAD_TEXT_BYTES = 24, /* where the length of the text lies in the head of header and trailer */
     HEAD_DIGEST = 32,
-    CHUNK_ZERO = 168,
     CHUNK_DIGEST = 224,
 };
 
@@ -78,7 +76,7 @@ void record_release(struct record *record)
 {
     if (!record)
         return;
-    free(record->chunks);
+    record_drop_chunks(record);
     arena_release(&record->arena);
     *record = (struct record){0};
 }
@@ -88,40 +86,6 @@ void record_pages_around(uint64_t offset, uint64_t n, uint64_t size, uint64_t *h
     uint64_t begin = page_floor(offset), end = u64_least(page_ceil(offset + n), size);
     *held = begin;
     *held_bytes = end - begin;
-}
-
-bool record_chunk_add(struct record *record, const struct record_chunk *chunk, struct error *err)
-{
-    if (record->n_chunks == record->chunk_capacity) {
-        size_t capacity = record->chunk_capacity ? record->chunk_capacity * 2 : 16;
-        struct record_chunk *grown = memory_resize(record->chunks, capacity, sizeof *grown);
-        if (!grown)
-            return error_memory(err, "listing the chunks of a record");
-        record->chunks = grown;
-        record->chunk_capacity = capacity;
-    }
-    record->chunks[record->n_chunks++] = *chunk;
-    return true;
-}
-
-/* The tensors lie in order and apart from each other, so it can only be the last one that starts at or
- * before. */
-size_t record_tensor_at(const struct record *record, size_t file, uint64_t offset, uint64_t n)
-{
-    size_t low = 0, high = record->n_tensors; /* those before `low` start at or before */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct record_tensor *t = &record->tensors[middle];
-        if (t->file < file || (t->file == file && t->offset <= offset))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
-        return record->n_tensors;
-    const struct record_tensor *t = &record->tensors[low - 1];
-    bool holds = t->file == file && offset - t->offset <= t->bytes && n <= t->bytes - (offset - t->offset);
-    return holds ? low - 1 : record->n_tensors;
 }
 
 /* ---- header and trailer: one shape, a fixed part and a text under one checksum ---- */
@@ -196,7 +160,7 @@ bool record_header_encode(const struct record *record, uint8_t **out, size_t *n,
     uint8_t head[HEAD_DIGEST];
     struct cursor c = {head, sizeof head, 0};
     put(&c, header_magic, 8);
-    put_u32(&c, VERSION);
+    put_u32(&c, (uint32_t)record->version);
     put_u32(&c, RECORD_PAGE);
     put_u64(&c, record->nonce);
     put_u64(&c, text_bytes);
@@ -217,9 +181,10 @@ bool record_header_decode(const char *path, uint32_t number, const uint8_t *byte
         return true;
     struct view v = {bytes, n, 8};
     uint32_t version = get_u32(&v), page = get_u32(&v);
-    if (version != VERSION)
-        return error_set(err, ERROR_FORMAT, "%s: is a record of version %" PRIu32 ", expected %d", path,
-                         version, VERSION);
+    if (version != RECORD_BEFORE_IN_HEADER && version != RECORD_BEFORE_IN_CHUNKS)
+        return error_set(err, ERROR_FORMAT, "%s: is a record of version %" PRIu32 ", expected %d or %d", path,
+                         version, RECORD_BEFORE_IN_HEADER, RECORD_BEFORE_IN_CHUNKS);
+    record->version = (enum record_version)version;
     if (page != RECORD_PAGE)
         return error_set(err, ERROR_FORMAT, "%s: its pages have %" PRIu32 " bytes, expected %d", path, page,
                          RECORD_PAGE);
@@ -290,6 +255,7 @@ bool record_chunk_encode(uint64_t nonce, const struct record_chunk *chunk, uint8
     put(&c, chunk->old.bytes, sizeof chunk->old.bytes);
     put(&c, chunk->intended.bytes, sizeof chunk->intended.bytes);
     put(&c, chunk->packed.bytes, sizeof chunk->packed.bytes);
+    put(&c, chunk->before.bytes, sizeof chunk->before.bytes);
     struct digest digest;
     if (!digest_of(out, CHUNK_DIGEST, &digest, err))
         return false;
@@ -321,6 +287,7 @@ bool record_chunk_decode(const uint8_t bytes[RECORD_CHUNK_HEAD], bool *intact, u
     get(&v, found.old.bytes, sizeof found.old.bytes);
     get(&v, found.intended.bytes, sizeof found.intended.bytes);
     get(&v, found.packed.bytes, sizeof found.packed.bytes);
+    get(&v, found.before.bytes, sizeof found.before.bytes);
     *chunk = found;
     *intact = true;
     return true;
@@ -342,6 +309,32 @@ static bool held_as_owned(const struct record *record, const struct record_chunk
     return chunk->offset == offset && chunk->bytes == bytes;
 }
 
+static bool stream_fits(const struct record *record, const struct record_chunk *chunk)
+{
+    if (chunk->packing != RECORD_RAW)
+        return chunk->packed_bytes != 0 && chunk->packed_bytes <= record_pack_bound((size_t)chunk->bytes);
+    return record->version == RECORD_BEFORE_IN_CHUNKS && chunk->packed_bytes == chunk->bytes &&
+           digest_equal(&chunk->packed, &chunk->old);
+}
+
+/* The before-digest of a tensor stands in the first chunk that owns some of it, and nowhere else. */
+static bool before_fits(const struct record *record, const struct record_chunk *chunk)
+{
+    static const struct digest none;
+    bool expected = false;
+    if (record->version == RECORD_BEFORE_IN_CHUNKS && chunk->own_bytes)
+        expected =
+            !record->tensors[record_tensor_at(record, chunk->file, chunk->own_offset, chunk->own_bytes)]
+                 .before_known;
+    return digest_equal(&chunk->before, &none) != expected;
+}
+
+static bool is_first_page(const struct record *record, const struct record_chunk *chunk)
+{
+    return chunk->file == record->n_chunks && chunk->own_offset == 0 && chunk->own_bytes == 0 &&
+           chunk->offset == 0 && chunk->bytes == u64_least(RECORD_PAGE, record->files[chunk->file].size);
+}
+
 bool record_chunk_check(const char *path, const struct record *record, uint64_t nonce,
                         const struct record_chunk *chunk, struct error *err)
 {
@@ -358,18 +351,17 @@ bool record_chunk_check(const char *path, const struct record *record, uint64_t 
         return bad_chunk(path, chunk, err, "names a file that the record does not list");
     if (chunk->bytes == 0 || chunk->bytes > RECORD_MAX_CHUNK)
         return bad_chunk(path, chunk, err, "holds nothing or too much");
-    if (chunk->packed_bytes == 0 || chunk->packed_bytes > record_pack_bound((size_t)chunk->bytes))
+    if (!stream_fits(record, chunk))
         return bad_chunk(path, chunk, err, "has a packed stream of an impossible length");
-    if (chunk->packing == RECORD_PAGES && record->n_chunks < record->n_files) {
-        uint64_t first = u64_least(RECORD_PAGE, record->files[chunk->file].size);
-        bool is_first = chunk->file == record->n_chunks && chunk->own_offset == 0 && chunk->own_bytes == 0 &&
-                        chunk->offset == 0 && chunk->bytes == first;
-        return is_first || bad_chunk(path, chunk, err, "is not the first page of its file");
-    }
-    if (chunk->own_bytes == 0 ||
-        record_tensor_at(record, chunk->file, chunk->own_offset, chunk->own_bytes) == record->n_tensors)
+    if (chunk->packing != RECORD_PLANES && record->n_chunks < record->n_files) {
+        if (!is_first_page(record, chunk))
+            return bad_chunk(path, chunk, err, "is not the first page of its file");
+    } else if (chunk->own_bytes == 0 || record_tensor_at(record, chunk->file, chunk->own_offset,
+                                                         chunk->own_bytes) == record->n_tensors) {
         return bad_chunk(path, chunk, err, "owns bytes that belong to no listed tensor");
-    if (!held_as_owned(record, chunk))
+    } else if (!held_as_owned(record, chunk)) {
         return bad_chunk(path, chunk, err, "does not hold the pages around what it owns");
-    return true;
+    }
+    return before_fits(record, chunk) ||
+           bad_chunk(path, chunk, err, "lacks the digest of its tensor, or has one that belongs elsewhere");
 }

@@ -25,7 +25,17 @@ enum {
     RECORD_MAX_NUMBER = 999999,
 };
 
-enum record_packing { RECORD_PAGES, RECORD_PLANES, RECORD_PACKINGS };
+enum record_packing {
+    RECORD_PAGES,  /* zlib stream of the pages around what is owned */
+    RECORD_PLANES, /* zlib stream of the XOR of old and new, in byte planes */
+    RECORD_RAW,    /* the pages as they are */
+    RECORD_PACKINGS
+};
+
+enum record_version {
+    RECORD_BEFORE_IN_HEADER = 1,
+    RECORD_BEFORE_IN_CHUNKS = 2, /* a merge, which would otherwise read the whole model twice */
+};
 
 struct record_file {
     const char *name;
@@ -41,6 +51,7 @@ struct record_tensor {
     enum dtype dtype;
     uint64_t offset, bytes;
     struct digest before, after; /* after: once the trailer was read */
+    bool before_known; /* always, but in an open RECORD_BEFORE_IN_CHUNKS where no chunk owns any of it */
 };
 
 struct record_chunk {
@@ -51,10 +62,13 @@ struct record_chunk {
     uint64_t own_offset, own_bytes; /* owned */
     uint64_t packed_bytes;
     struct digest old, intended, packed;
-    uint64_t position; /* of the head, in the record; not stored */
+    struct digest before; /* RECORD_BEFORE_IN_CHUNKS: of the whole tensor, in the first chunk that owns some
+                             of it; else zeros */
+    uint64_t position;    /* of the head, in the record; not stored */
 };
 
 struct record {
+    enum record_version version;
     uint64_t nonce;
     uint32_t number;
     const char *kind, *command, *note, *host; /* note may be NULL */
@@ -65,9 +79,12 @@ struct record {
     size_t n_files;
     struct record_tensor *tensors; /* by file and offset */
     size_t n_tensors;
+    const struct record_tensor **by_name; /* [n_tensors], of a record that was read */
 
-    struct record_chunk *chunks; /* freed with free() */
+    struct record_chunk *chunks; /* with by_place freed by record_drop_chunks */
     size_t n_chunks, chunk_capacity;
+    size_t *by_place; /* chunks that own bytes, by file and owned offset */
+    size_t n_placed;
     bool torn;          /* the header is: nothing above is known */
     bool sealed;        /* the trailer is there */
     uint64_t end;       /* first page boundary after the last good chunk or the trailer */
@@ -120,10 +137,28 @@ bool record_chunk_decode(const uint8_t bytes[RECORD_CHUNK_HEAD], bool *intact, u
 /* Whether an intact chunk fits the record, coming after those that are there. ERROR_FORMAT. */
 bool record_chunk_check(const char *path, const struct record *record, uint64_t nonce,
                         const struct record_chunk *chunk, struct error *err);
-bool record_chunk_add(struct record *record, const struct record_chunk *chunk, struct error *err);
+
+/* ---- finding (record_find.c) ---- */
 
 /* The listed tensor that holds [offset, offset + n) of a file, or n_tensors. */
 size_t record_tensor_at(const struct record *record, size_t file, uint64_t offset, uint64_t n);
+/* The one of this name in the file of this name, or n_tensors; of a record that was read. */
+size_t record_tensor_named(const struct record *record, const char *file, const char *name);
+bool record_sort_names(struct record *record, struct error *err);
+
+bool record_chunk_add(struct record *record, const struct record_chunk *chunk, struct error *err);
+void record_drop_chunks(struct record *record);
+
+/* A part of by_place. */
+struct record_range {
+    size_t first, end;
+};
+/* The chunks that hold, and that own, any of [offset, offset + n) of a file. */
+struct record_range record_holding(const struct record *record, size_t file, uint64_t offset, uint64_t n);
+struct record_range record_owning(const struct record *record, size_t file, uint64_t offset, uint64_t n);
+/* The bytes of the file that by_place[i] is to be asked for: what it owns, and around it what it holds and no
+ * other chunk owns. All chunks together tell all that any of them holds, but for guard bytes. */
+void record_chunk_tells(const struct record *record, size_t i, uint64_t *from, uint64_t *to);
 
 /* ---- the JSON texts (record_text.c) ---- */
 
@@ -144,7 +179,13 @@ bool record_load(const struct fs *fs, int fd, const char *path, uint32_t number,
 bool record_load_header(const struct fs *fs, int fd, const char *path, uint32_t number, struct record *record,
                         struct error *err);
 
-/* A chunk unpacked: the held old bytes, or the XOR of old and new in the order of the file. */
+/* What a chunk's stream unpacks to, checked: the held old bytes or, in RECORD_PLANES, the XOR of old and new
+ * in the order of the file. Into `out`; `packed` is for what comes between. */
+bool record_chunk_read(const struct fs *fs, int fd, const char *path, const struct record *record,
+                       const struct record_chunk *chunk, struct buffer *out, struct buffer *packed,
+                       struct error *err);
+
+/* The same, chunk by chunk; one that is loaded is not read again. */
 struct record_reader {
     const struct fs *fs;
     int fd;

@@ -95,6 +95,17 @@ static bool stream_intact(const struct walk *w, const struct record_chunk *chunk
     return ok;
 }
 
+static void take_before(struct record *record, const struct record_chunk *chunk)
+{
+    if (record->version != RECORD_BEFORE_IN_CHUNKS || chunk->own_bytes == 0)
+        return;
+    size_t i = record_tensor_at(record, chunk->file, chunk->own_offset, chunk->own_bytes);
+    if (record->tensors[i].before_known)
+        return;
+    record->tensors[i].before = chunk->before;
+    record->tensors[i].before_known = true;
+}
+
 static bool load_chunk(struct walk *w, struct error *err)
 {
     uint8_t head[RECORD_CHUNK_HEAD];
@@ -112,7 +123,7 @@ static bool load_chunk(struct walk *w, struct error *err)
         return true;
     if (!record_chunk_check(w->path, w->record, nonce, &chunk, err))
         return false;
-    if (w->open && chunk.packing != RECORD_PAGES)
+    if (w->open && chunk.packing == RECORD_PLANES)
         return no_record(w, err, "an open record was repacked");
     if (!stream_intact(w, &chunk, &intact, err))
         return false;
@@ -121,6 +132,7 @@ static bool load_chunk(struct walk *w, struct error *err)
     chunk.position = w->position;
     w->stop = false;
     w->position = page_ceil(w->position + RECORD_CHUNK_HEAD + chunk.packed_bytes);
+    take_before(w->record, &chunk);
     return record_chunk_add(w->record, &chunk, err);
 }
 
@@ -143,6 +155,11 @@ static bool load_trailer(struct walk *w, struct error *err)
         return ok;
     w->record->sealed = true;
     w->position = page_ceil(w->position + n);
+    for (size_t i = 0; i < w->record->n_tensors; i++) /* no chunk: nothing of it was changed */
+        if (!w->record->tensors[i].before_known) {
+            w->record->tensors[i].before = w->record->tensors[i].after;
+            w->record->tensors[i].before_known = true;
+        }
     return true;
 }
 
@@ -168,33 +185,17 @@ static bool nothing_after(struct walk *w, uint64_t from, struct error *err)
     return true;
 }
 
-static int by_owned(const void *a, const void *b)
-{
-    const struct record_chunk *x = *(struct record_chunk *const *)a, *y = *(struct record_chunk *const *)b;
-    if (x->file != y->file)
-        return x->file < y->file ? -1 : 1;
-    return x->own_offset < y->own_offset ? -1 : x->own_offset > y->own_offset;
-}
-
 static bool owned_once(const struct walk *w, struct error *err)
 {
     const struct record *record = w->record;
-    const struct record_chunk **sorted = memory_array(record->n_chunks, sizeof *sorted);
-    if (!sorted)
-        return error_memory(err, "checking a record");
-    size_t n = 0;
-    for (size_t i = 0; i < record->n_chunks; i++)
-        if (record->chunks[i].own_bytes)
-            sorted[n++] = &record->chunks[i];
-    qsort(sorted, n, sizeof *sorted, by_owned);
-    bool ok = true;
-    for (size_t i = 1; ok && i < n; i++)
-        if (sorted[i]->file == sorted[i - 1]->file &&
-            sorted[i]->own_offset < sorted[i - 1]->own_offset + sorted[i - 1]->own_bytes)
-            ok = error_set(err, ERROR_FORMAT, "%s: chunks %" PRIu64 " and %" PRIu64 " own the same bytes",
-                           w->path, sorted[i - 1]->sequence, sorted[i]->sequence);
-    free(sorted);
-    return ok;
+    for (size_t i = 1; i < record->n_placed; i++) {
+        const struct record_chunk *a = &record->chunks[record->by_place[i - 1]],
+                                  *b = &record->chunks[record->by_place[i]];
+        if (a->file == b->file && b->own_offset < a->own_offset + a->own_bytes)
+            return error_set(err, ERROR_FORMAT, "%s: chunks %" PRIu64 " and %" PRIu64 " own the same bytes",
+                             w->path, a->sequence, b->sequence);
+    }
+    return true;
 }
 
 static bool load_rest(struct walk *w, struct error *err)
@@ -279,49 +280,55 @@ void record_reader_release(struct record_reader *reader)
 }
 
 /* From planes to elements; the packed stream is not needed any more and lends its memory. */
-static bool join(struct record_reader *reader, const struct record_chunk *chunk, struct error *err)
+static bool join(const struct record *record, const struct record_chunk *chunk, struct buffer *out,
+                 struct buffer *packed, struct error *err)
 {
-    size_t n = (size_t)chunk->bytes, i = record_tensor_at(reader->record, chunk->file, chunk->own_offset, n);
-    if (!buffer_grow(&reader->packed, n, "unpacking a record", err))
+    size_t n = (size_t)chunk->bytes, i = record_tensor_at(record, chunk->file, chunk->own_offset, n);
+    if (!buffer_grow(packed, n, "unpacking a record", err))
         return false;
-    record_planes_join(reader->out.bytes, n, record_plane_width(reader->record->tensors[i].dtype),
-                       reader->packed.bytes);
-    struct buffer joined = reader->packed;
-    reader->packed = reader->out;
-    reader->out = joined;
+    record_planes_join(out->bytes, n, record_plane_width(record->tensors[i].dtype), packed->bytes);
+    struct buffer joined = *packed;
+    *packed = *out;
+    *out = joined;
     return true;
+}
+
+bool record_chunk_read(const struct fs *fs, int fd, const char *path, const struct record *record,
+                       const struct record_chunk *chunk, struct buffer *out, struct buffer *packed,
+                       struct error *err)
+{
+    size_t n = (size_t)chunk->bytes, stream_bytes = (size_t)chunk->packed_bytes;
+    struct buffer *stream = chunk->packing == RECORD_RAW ? out : packed;
+    struct digest digest;
+    if (!buffer_grow(stream, stream_bytes, "unpacking a record", err) ||
+        !buffer_grow(out, n, "unpacking a record", err) ||
+        !fs_read_at(fs, fd, path, stream->bytes, stream_bytes, chunk->position + RECORD_CHUNK_HEAD, err) ||
+        !digest_of(stream->bytes, stream_bytes, &digest, err))
+        return false;
+    if (!digest_equal(&digest, &chunk->packed))
+        return error_set(err, ERROR_FORMAT, "%s: the packed stream of chunk %" PRIu64 " was damaged", path,
+                         chunk->sequence);
+    if (chunk->packing == RECORD_RAW)
+        return true;
+    if (!record_unpack(path, stream->bytes, stream_bytes, out->bytes, n, err))
+        return false;
+    if (chunk->packing == RECORD_PLANES)
+        return join(record, chunk, out, packed, err);
+    if (!digest_of(out->bytes, n, &digest, err))
+        return false;
+    return digest_equal(&digest, &chunk->old) ||
+           error_set(err, ERROR_FORMAT, "%s: the old bytes of chunk %" PRIu64 " do not have their digest",
+                     path, chunk->sequence);
 }
 
 bool record_reader_load(struct record_reader *reader, size_t index, struct error *err)
 {
     if (reader->loaded == index)
         return true;
-    const struct record_chunk *chunk = &reader->record->chunks[index];
-    size_t n = (size_t)chunk->bytes, packed_bytes = (size_t)chunk->packed_bytes;
     reader->loaded = reader->record->n_chunks;
-    struct digest digest;
-    if (!buffer_grow(&reader->packed, packed_bytes, "unpacking a record", err) ||
-        !buffer_grow(&reader->out, n, "unpacking a record", err) ||
-        !fs_read_at(reader->fs, reader->fd, reader->path, reader->packed.bytes, packed_bytes,
-                    chunk->position + RECORD_CHUNK_HEAD, err) ||
-        !digest_of(reader->packed.bytes, packed_bytes, &digest, err))
+    if (!record_chunk_read(reader->fs, reader->fd, reader->path, reader->record,
+                           &reader->record->chunks[index], &reader->out, &reader->packed, err))
         return false;
-    if (!digest_equal(&digest, &chunk->packed))
-        return error_set(err, ERROR_FORMAT, "%s: the packed stream of chunk %" PRIu64 " was damaged",
-                         reader->path, chunk->sequence);
-    if (!record_unpack(reader->path, reader->packed.bytes, packed_bytes, reader->out.bytes, n, err))
-        return false;
-    if (chunk->packing == RECORD_PLANES) {
-        if (!join(reader, chunk, err))
-            return false;
-    } else {
-        if (!digest_of(reader->out.bytes, n, &digest, err))
-            return false;
-        if (!digest_equal(&digest, &chunk->old))
-            return error_set(err, ERROR_FORMAT,
-                             "%s: the old bytes of chunk %" PRIu64 " do not have their digest", reader->path,
-                             chunk->sequence);
-    }
     reader->bytes = reader->out.bytes;
     reader->loaded = index;
     return true;

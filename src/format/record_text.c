@@ -86,7 +86,8 @@ static void file_write(struct json_write *w, const struct record_file *file)
     json_write_object_end(w);
 }
 
-static void tensor_write(struct json_write *w, const struct record_tensor *tensor)
+static void tensor_write(struct json_write *w, const struct record *record,
+                         const struct record_tensor *tensor)
 {
     json_write_object_begin(w);
     json_write_member_string(w, "name", tensor->name);
@@ -94,7 +95,10 @@ static void tensor_write(struct json_write *w, const struct record_tensor *tenso
     json_write_member_string(w, "dtype", dtype_facts(tensor->dtype)->name);
     json_write_member_u64(w, "offset", tensor->offset);
     json_write_member_u64(w, "bytes", tensor->bytes);
-    hex_write(w, "before", tensor->before.bytes, sizeof tensor->before.bytes);
+    if (record->version == RECORD_BEFORE_IN_CHUNKS)
+        json_write_member_string(w, "before", NULL);
+    else
+        hex_write(w, "before", tensor->before.bytes, sizeof tensor->before.bytes);
     json_write_object_end(w);
 }
 
@@ -131,7 +135,7 @@ bool record_text_write(const struct record *record, char **out, size_t *n, struc
     json_write_key(&w, "tensors");
     json_write_array_begin(&w);
     for (size_t i = 0; i < record->n_tensors; i++)
-        tensor_write(&w, &record->tensors[i]);
+        tensor_write(&w, record, &record->tensors[i]);
     json_write_array_end(&w);
     json_write_object_end(&w);
     return text_take(&s, out, n, err);
@@ -378,6 +382,9 @@ static bool tensor_bytes(struct reading *r, struct error *err)
 
 static bool tensor_before(struct reading *r, struct error *err)
 {
+    if (r->record->version == RECORD_BEFORE_IN_CHUNKS)
+        return json_null(r->scan, err);
+    r->tensor->before_known = true;
     return digest_read(r->scan, &r->tensor->before, err);
 }
 
@@ -495,7 +502,7 @@ bool record_text_read(const char *path, const char *text, size_t n, struct recor
     json_scan_init(&scan, path, text, n);
     struct reading r = {.scan = &scan, .record = record};
     bool ok = object_read(&r, members, sizeof members / sizeof *members, err) && json_end(&scan, err) &&
-              whole_check(path, record, err);
+              whole_check(path, record, err) && record_sort_names(record, err);
     json_scan_release(&scan);
     return ok;
 }

@@ -172,9 +172,5 @@ size_t records_find(const struct record *record, const struct checkpoint *checkp
                     const struct tensor *tensor)
 {
     const char *file = path_base(checkpoint->files[tensor->file].path);
-    for (size_t i = 0; i < record->n_tensors; i++)
-        if (strcmp(record->tensors[i].name, tensor->name) == 0 &&
-            strcmp(record->files[record->tensors[i].file].name, file) == 0)
-            return i;
-    return record->n_tensors;
+    return record_tensor_named(record, file, tensor->name);
 }

@@ -32,6 +32,7 @@ struct recover {
     struct record_reader reader;
     uint8_t *window; /* [WINDOW] or as much as is needed */
     enum recover_state state;
+    bool stoppable; /* the cancel flag is heeded */
 };
 
 /* ---- FOUND to CHECKED: look, touch nothing ---- */
@@ -45,23 +46,37 @@ static bool another_file(const struct recover *r, size_t file, struct error *err
         r->what->files[file].path, found, r->what->path);
 }
 
-/* The old bytes of [offset, offset + n) of a file: what is there, with the chunks laid over it, the earliest
- * on top. */
+/* Lays the bytes [from, to) of the file that a chunk holds over a window that begins at `offset`. */
+static bool lay(struct recover *r, size_t chunk, uint64_t from, uint64_t to, uint64_t offset, size_t n,
+                uint8_t *out, struct error *err)
+{
+    if (from < offset)
+        from = offset;
+    to = u64_least(to, offset + n);
+    if (from >= to)
+        return true;
+    if (!record_reader_load(&r->reader, chunk, err))
+        return false;
+    memcpy(out + (from - offset), r->reader.bytes + (from - r->record->chunks[chunk].offset),
+           (size_t)(to - from));
+    return true;
+}
+
+/* The old bytes of [offset, offset + n) of a file: what is there, with the chunks laid over it. */
 static bool old_bytes(struct recover *r, size_t file, uint64_t offset, size_t n, uint8_t *out,
                       struct error *err)
 {
     const struct recover_file *f = &r->what->files[file];
-    if (!fs_read_at(r->fs, f->fd, f->path, out, n, offset, err))
+    const struct record *record = r->record;
+    if (!fs_read_at(r->fs, f->fd, f->path, out, n, offset, err) ||
+        (file < record->n_chunks && !lay(r, file, 0, record->chunks[file].bytes, offset, n, out, err)))
         return false;
-    for (size_t i = r->record->n_chunks; i-- > 0;) {
-        const struct record_chunk *c = &r->record->chunks[i];
-        uint64_t from = c->offset > offset ? c->offset : offset;
-        uint64_t to = u64_least(c->offset + c->bytes, offset + n);
-        if (c->file != file || from >= to)
-            continue;
-        if (!record_reader_load(&r->reader, i, err))
+    struct record_range range = record_holding(record, file, offset, n);
+    for (size_t i = range.first; i < range.end; i++) {
+        uint64_t from, to;
+        record_chunk_tells(record, i, &from, &to);
+        if (!lay(r, record->by_place[i], from, to, offset, n, out, err))
             return false;
-        memcpy(out + (from - offset), r->reader.bytes + (from - c->offset), (size_t)(to - from));
     }
     return true;
 }
@@ -89,12 +104,12 @@ static void mark_owned(const struct record *record, const struct record_chunk *c
     memset(mask, 0, (size_t)chunk->bytes);
     if (begin == 0)
         memset(mask, 1, record->files[chunk->file].guard_bytes);
-    for (size_t i = 0; i < record->n_chunks; i++) {
-        const struct record_chunk *c = &record->chunks[i];
+    struct record_range range = record_owning(record, chunk->file, begin, chunk->bytes);
+    for (size_t i = range.first; i < range.end; i++) {
+        const struct record_chunk *c = &record->chunks[record->by_place[i]];
         uint64_t from = c->own_offset > begin ? c->own_offset : begin;
         uint64_t to = u64_least(c->own_offset + c->own_bytes, end);
-        if (c->file == chunk->file && from < to)
-            memset(mask + (from - begin), 1, (size_t)(to - from));
+        memset(mask + (from - begin), 1, (size_t)(to - from));
     }
 }
 
@@ -195,6 +210,8 @@ static bool examine(struct recover *r, size_t file, struct error *err)
 static bool provable(struct recover *r, const struct record_tensor *t, struct error *err)
 {
     struct digest digest;
+    if (!t->before_known) /* nor was any of it overwritten */
+        return true;
     if (!old_digest(r, t->file, t->offset, t->bytes, &digest, err))
         return false;
     return digest_equal(&digest, &t->before) ||
@@ -215,18 +232,23 @@ static bool make_window(struct recover *r, struct error *err)
     return r->window || error_memory(err, "recovering a file");
 }
 
+static bool may_go_on(const struct recover *r, struct error *err)
+{
+    return !r->stoppable || context_continue(r->context, err);
+}
+
 static bool check(struct recover *r, struct error *err)
 {
     if (!make_window(r, err))
         return false;
     for (size_t i = 0; i < r->record->n_chunks; i++)
-        if (!record_reader_load(&r->reader, i, err))
+        if (!may_go_on(r, err) || !record_reader_load(&r->reader, i, err))
             return false;
     for (size_t i = 0; i < r->record->n_files; i++)
         if (!examine(r, i, err))
             return false;
     for (size_t i = 0; i < r->record->n_tensors; i++)
-        if (!provable(r, &r->record->tensors[i], err))
+        if (!may_go_on(r, err) || !provable(r, &r->record->tensors[i], err))
             return false;
     return true;
 }
@@ -274,6 +296,8 @@ static bool prove(struct recover *r, struct error *err)
         const struct record_tensor *t = &r->record->tensors[i];
         const struct recover_file *f = &r->what->files[t->file];
         struct digest digest;
+        if (!t->before_known)
+            continue;
         if (!range_digest(r->context, false, f->fd, f->path, t->offset, t->bytes, &digest, err))
             return false;
         if (!digest_equal(&digest, &t->before))
@@ -307,19 +331,51 @@ static const struct {
     {RECOVER_PROVEN, RECOVER_VALID, make_valid},  {RECOVER_VALID, RECOVER_REMOVED, forget},
 };
 
+static bool begin(struct recover *r, const struct context *context, const struct recovery *recovery,
+                  struct error *err)
+{
+    *r =
+        (struct recover){.context = context, .fs = context->fs, .what = recovery, .record = recovery->record};
+    record_reader_init(&r->reader, r->fs, recovery->fd, recovery->path, r->record);
+    r->files = memory_zeroed(r->record->n_files, sizeof *r->files);
+    return r->files || error_memory(err, "recovering a file");
+}
+
+static void end(struct recover *r)
+{
+    record_reader_release(&r->reader);
+    free(r->window);
+    free(r->files);
+}
+
 bool recover_record(const struct context *context, const struct recovery *recovery, struct error *err)
 {
-    struct recover r = {.context = context, .fs = context->fs, .what = recovery, .record = recovery->record};
-    record_reader_init(&r.reader, r.fs, recovery->fd, recovery->path, r.record);
-    r.files = memory_zeroed(r.record->n_files, sizeof *r.files);
-    bool ok = r.files || error_memory(err, "recovering a file");
+    struct recover r;
+    bool ok = begin(&r, context, recovery, err);
     for (size_t i = 0; ok && i < sizeof transitions / sizeof *transitions; i++) {
         ok = transitions[i].from == r.state && transitions[i].run(&r, err);
         if (ok)
             r.state = transitions[i].to;
     }
-    record_reader_release(&r.reader);
-    free(r.window);
-    free(r.files);
+    end(&r);
+    return ok;
+}
+
+bool recover_check(const struct context *context, const struct recovery *recovery, struct error *err)
+{
+    struct recover r;
+    bool ok = begin(&r, context, recovery, err);
+    r.stoppable = true;
+    ok = ok && check(&r, err);
+    end(&r);
+    return ok;
+}
+
+bool recover_read(const struct context *context, const struct recovery *recovery, size_t file,
+                  uint64_t offset, size_t n, uint8_t *out, struct error *err)
+{
+    struct recover r;
+    bool ok = begin(&r, context, recovery, err) && old_bytes(&r, file, offset, n, out, err);
+    end(&r);
     return ok;
 }

@@ -23,4 +23,11 @@ struct recovery {
  * heeded. On failure the record is kept; ERROR_MISMATCH and ERROR_FORMAT: nothing was touched. */
 bool recover_record(const struct context *context, const struct recovery *recovery, struct error *err);
 
+/* Only looks, as recovery does before it writes: whether record and files belong together and all old bytes
+ * are to be had. The cancel flag is heeded. */
+bool recover_check(const struct context *context, const struct recovery *recovery, struct error *err);
+/* Old bytes of a file: the `n` from `offset` on. */
+bool recover_read(const struct context *context, const struct recovery *recovery, size_t file,
+                  uint64_t offset, size_t n, uint8_t *out, struct error *err);
+
 #endif

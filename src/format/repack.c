@@ -199,7 +199,8 @@ bool history_repack(const struct context *context, struct checkpoint *checkpoint
         r.old = &list.items[i];
         r.fresh = *r.old;
         r.fresh.chunks = NULL;
-        r.fresh.n_chunks = r.fresh.chunk_capacity = 0;
+        r.fresh.by_place = NULL;
+        r.fresh.n_chunks = r.fresh.n_placed = r.fresh.chunk_capacity = 0;
         r.fresh.end = 0;
         ok = run(&r, checkpoint, &list, i, saved, err);
     }
@@ -208,7 +209,7 @@ bool history_repack(const struct context *context, struct checkpoint *checkpoint
     if (r.old_fd >= 0)
         r.fs->close(r.fs->state, r.old_fd);
     record_reader_release(&r.reader);
-    free(r.fresh.chunks);
+    record_drop_chunks(&r.fresh);
     free(r.files);
     free(r.path);
     buffer_release(&r.now);

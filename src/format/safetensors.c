@@ -23,6 +23,7 @@
 #include "json_scan.h"
 #include "json_write.h"
 #include "memory.h"
+#include "pending.h"
 #include "quote.h"
 #include "size.h"
 #include "str.h"
@@ -388,13 +389,12 @@ bool safetensors_list(const struct safetensors_head *head, struct arena *arena, 
 static bool open_file(struct checkpoint *checkpoint, size_t index, struct tensor_list *out, struct error *err)
 {
     struct checkpoint_file *file = &checkpoint->files[index];
-    const struct fs *fs = checkpoint->context->fs;
     uint8_t length[LENGTH_BYTES];
     struct safetensors_head head = {.name = file->shown, .file_bytes = file->size, .file = index};
     if (file->size < LENGTH_BYTES)
         return error_set(err, ERROR_FORMAT, "%s: has %" PRIu64 " bytes, a safetensors file has at least %d",
                          file->shown, file->size, LENGTH_BYTES);
-    if (!fs_read_at(fs, file->fd, file->shown, length, sizeof length, 0, err) ||
+    if (!pending_read_head(checkpoint, index, 0, length, sizeof length, err) ||
         !safetensors_head_bytes(file->shown, length, file->size, &head.n, err))
         return false;
     uint8_t *bytes = memory_array((size_t)head.n, 1);
@@ -402,7 +402,7 @@ static bool open_file(struct checkpoint *checkpoint, size_t index, struct tensor
         return error_memory(err, "reading a header");
     head.bytes = bytes;
     size_t before = out->n;
-    bool ok = fs_read_at(fs, file->fd, file->shown, bytes, (size_t)head.n, 0, err) &&
+    bool ok = pending_read_head(checkpoint, index, 0, bytes, (size_t)head.n, err) &&
               safetensors_list(&head, &checkpoint->arena, out, &file->metadata, err);
     free(bytes);
     if (!ok)

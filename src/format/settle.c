@@ -11,6 +11,7 @@
 
 #include "format.h"
 #include "memory.h"
+#include "pending.h"
 #include "quote.h"
 #include "record.h"
 #include "recover.h"
@@ -254,6 +255,109 @@ static bool recover_open(const struct context *context, const struct checkpoint 
     return ok;
 }
 
+/* ---- writers: an open record that is to be gone on with ---- */
+
+/* The heads of the files as they were, so that the model opens although they are invalid. */
+static bool read_heads(const struct context *context, const struct recovery *recovery,
+                       struct pending *pending, struct error *err)
+{
+    for (size_t i = 0; i < pending->record.n_files && i < pending->record.n_chunks; i++) {
+        const struct record_file *r = &pending->record.files[i];
+        struct pending_file *p = &pending->files[i];
+        size_t n = (size_t)u64_least(page_ceil(r->head), r->size);
+        if (!buffer_grow(&p->head, n, "opening a half-changed model", err) ||
+            !recover_read(context, recovery, i, 0, n, p->head.bytes, err))
+            return false;
+        p->head_bytes = n;
+    }
+    return true;
+}
+
+static bool list_pending(const struct checkpoint *checkpoint, const char *directory, struct pending *pending,
+                         struct recover_file **out, struct error *err)
+{
+    const struct record *record = &pending->record;
+    struct recover_file *files = *out = memory_zeroed(record->n_files, sizeof *files);
+    pending->files = memory_zeroed(record->n_files, sizeof *pending->files);
+    if (!files || !pending->files)
+        return error_memory(err, "opening a half-changed model");
+    for (size_t i = 0; i < record->n_files; i++) {
+        size_t known = file_in(checkpoint, directory, record->files[i].name);
+        if (known == checkpoint->n_files)
+            return error_set(
+                err, ERROR_MISMATCH,
+                "%s: the open record %s also changes the file %s, which is not part of what was opened",
+                checkpoint->path, pending->path, quote(record->files[i].name).text);
+        pending->files[i].checkpoint_file = known;
+        files[i] = (struct recover_file){checkpoint->files[known].fd, checkpoint->files[known].shown};
+    }
+    return true;
+}
+
+static bool can_go_on(const struct pending *pending, const struct checkpoint_options *options,
+                      struct error *err)
+{
+    if (pending->record.torn)
+        return error_set(err, ERROR_USAGE,
+                         "%s: the change was cut before it began, so there is nothing to go on with",
+                         pending->path);
+    if (strcmp(pending->record.kind, "merge") != 0)
+        return error_set(
+            err, ERROR_USAGE,
+            "%s: the change that was cut is no merge but %s, and only merges can be gone on with; "
+            "`lancet verify --recover` takes it back",
+            pending->path, quote(pending->record.kind).text);
+    return options->force || is_from_here(&pending->record, pending->path, err);
+}
+
+static bool examine_pending(const struct context *context, const struct checkpoint *checkpoint,
+                            const struct checkpoint_options *options, const char *directory,
+                            struct pending *pending, struct error *err)
+{
+    struct recover_file *files = NULL;
+    bool ok = record_load(context->fs, pending->fd, pending->path, pending->store.open, true,
+                          &pending->record, err) &&
+              can_go_on(pending, options, err) && list_pending(checkpoint, directory, pending, &files, err);
+    struct recovery recovery = {.store = &pending->store,
+                                .record = &pending->record,
+                                .fd = pending->fd,
+                                .path = pending->path,
+                                .files = files};
+    ok = ok && recover_check(context, &recovery, err) && read_heads(context, &recovery, pending, err);
+    free(files);
+    return ok;
+}
+
+/* The store becomes the pending record's. */
+static bool keep_open(const struct context *context, struct checkpoint *checkpoint,
+                      const struct checkpoint_options *options, const char *directory, struct store *store,
+                      struct error *err)
+{
+    if (store->open == 0)
+        return error_set(err, ERROR_USAGE, "%s: no merge was cut here, so there is nothing to go on with",
+                         checkpoint->path);
+    struct pending *pending = memory_zeroed(1, sizeof *pending);
+    if (!pending)
+        return error_memory(err, "opening a half-changed model");
+    *pending = (struct pending){.fs = context->fs, .store = *store, .fd = -1};
+    *store = (struct store){0};
+    pending->store.directory = checkpoint->directory;
+    pending->path = store_path(&pending->store, pending->store.open, STORE_OPEN, err);
+    bool ok = pending->path && store_open_record(context->fs, pending->path, O_RDWR, &pending->fd, err) &&
+              store_lock(context->fs, pending->fd, pending->path, err) &&
+              examine_pending(context, checkpoint, options, directory, pending, err);
+    if (ok)
+        checkpoint->pending = pending;
+    else
+        pending_free(pending);
+    return ok;
+}
+
+const char *history_open_note(const struct checkpoint *checkpoint)
+{
+    return checkpoint->pending ? checkpoint->pending->record.note : NULL;
+}
+
 /* ---- writers: leftovers ---- */
 
 /* A cut repack, unless somebody is still at it. */
@@ -307,7 +411,7 @@ static bool clear_up(const struct fs *fs, const struct store *store, struct erro
     return !committed || remove_dropped(fs, store, err);
 }
 
-static bool writer_settle(const struct context *context, const struct checkpoint *checkpoint,
+static bool writer_settle(const struct context *context, struct checkpoint *checkpoint,
                           const struct checkpoint_options *options, const char *directory, bool *recovered,
                           struct error *err)
 {
@@ -317,6 +421,11 @@ static bool writer_settle(const struct context *context, const struct checkpoint
     bool ok = true, had_open = store.open != 0;
     if (store.there && !store.readable)
         ok = error_set(err, ERROR_IO, "%s: cannot be read, so nothing is changed here", store.path);
+    if (ok && options->resume) {
+        ok = keep_open(context, checkpoint, options, directory, &store, err);
+        store_release(&store);
+        return ok;
+    }
     if (ok && had_open)
         ok = recover_open(context, checkpoint, options, &store, err);
     if (ok && had_open) { /* list again: the newest is another now */

@@ -69,8 +69,8 @@ static bool entries_read(const char *names, struct store *store, struct error *e
                              "%s: record %04u is open, but record %04u is there: only the newest may be",
                              store->path, store->open, e->number);
         if (e->number == store->newest)
-            return error_set(err, ERROR_FORMAT, "%s: record %04u is there twice, open and committed", store->path,
-                             e->number);
+            return error_set(err, ERROR_FORMAT, "%s: record %04u is there twice, open and committed",
+                             store->path, e->number);
         if (e->kind == STORE_OPEN)
             store->open = e->number;
         store->newest = e->number;

@@ -30,7 +30,8 @@ static struct record example(void)
     memset(files[0].digest.bytes, 0xa5, 32);
     memset(tensors[1].before.bytes, 0x5a, 32);
     memset(tensors[3].after.bytes, 0x77, 32);
-    return (struct record){.nonce = UINT64_MAX - 5,
+    return (struct record){.version = RECORD_BEFORE_IN_HEADER,
+                           .nonce = UINT64_MAX - 5,
                            .number = 12,
                            .kind = "undo",
                            .command = "lancet edit -p 'x\ty'",

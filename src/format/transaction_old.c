@@ -1,0 +1,119 @@
+/* Tensors as they were before the change, and which of their bytes it has written so far. */
+#include "transaction_parts.h"
+
+#include <string.h>
+
+/* The chunk that owns the first bytes of [offset, offset + n) of a file that any chunk owns. */
+static bool first_owner(struct transaction *t, size_t file, uint64_t offset, uint64_t n, size_t *index,
+                        struct record_chunk *chunk, bool *differs)
+{
+    pthread_mutex_lock(&t->index);
+    struct record_range range = record_owning(&t->record, file, offset, n);
+    bool found = range.first < range.end;
+    if (found) {
+        *index = t->record.by_place[range.first];
+        *chunk = t->record.chunks[*index];
+        *differs = *index < t->n_adopted && t->differs[*index];
+    }
+    pthread_mutex_unlock(&t->index);
+    return found;
+}
+
+/* ---- old bytes ---- */
+
+static bool load(struct transaction *t, size_t index, const struct record_chunk *chunk,
+                 const struct cached_chunk **out, struct error *err)
+{
+    struct cached_chunk *c = &t->cached[0];
+    for (size_t i = 0; i < TRANSACTION_CACHED; i++) {
+        struct cached_chunk *other = &t->cached[i];
+        if (other->loaded && other->chunk == index) {
+            c = other;
+            break;
+        }
+        if (!other->loaded || (c->loaded && other->used < c->used))
+            c = other;
+    }
+    if (!c->loaded || c->chunk != index) {
+        c->loaded = false;
+        if (!record_chunk_read(t->fs, t->fd, t->open_path, &t->record, chunk, &c->bytes, &t->unpacking, err))
+            return false;
+        c->loaded = true;
+        c->chunk = index;
+    }
+    c->used = ++t->clock;
+    *out = c;
+    return true;
+}
+
+/* Bytes [from, to) of the file, which the chunk owns. */
+static bool copy_saved(struct transaction *t, size_t index, const struct record_chunk *chunk, uint64_t from,
+                       uint64_t to, uint8_t *out, struct error *err)
+{
+    const struct cached_chunk *cached = NULL;
+    pthread_mutex_lock(&t->cache);
+    bool ok = load(t, index, chunk, &cached, err);
+    if (ok)
+        memcpy(out, cached->bytes.bytes + (from - chunk->offset), (size_t)(to - from));
+    pthread_mutex_unlock(&t->cache);
+    return ok;
+}
+
+/* A chunk is listed before its bytes are overwritten. So what is read from the file first and owned by no
+ * chunk afterwards is old. */
+bool transaction_old(struct transaction *t, const struct tensor *tensor, uint64_t offset, uint64_t n,
+                     void *out, struct error *err)
+{
+    const struct checkpoint_file *f = &t->checkpoint->files[tensor->file];
+    size_t file = t->record_files[tensor->file], index = 0;
+    uint64_t begin = tensor->offset + offset, end = begin + n;
+    struct record_chunk chunk = {0};
+    bool ignored = false, listed = file < t->record.n_files;
+    if (n == 0)
+        return true;
+    bool whole = listed && first_owner(t, file, begin, n, &index, &chunk, &ignored) &&
+                 chunk.own_offset <= begin && end <= chunk.own_offset + chunk.own_bytes;
+    if (!whole && !fs_read_at(t->fs, f->fd, f->shown, out, (size_t)n, begin, err))
+        return false;
+    for (uint64_t at = begin; listed && at < end;) {
+        if (!first_owner(t, file, at, end - at, &index, &chunk, &ignored))
+            break;
+        uint64_t from = chunk.own_offset > at ? chunk.own_offset : at;
+        uint64_t to = u64_least(chunk.own_offset + chunk.own_bytes, end);
+        if (!copy_saved(t, index, &chunk, from, to, (uint8_t *)out + (from - begin), err))
+            return false;
+        at = to;
+    }
+    return true;
+}
+
+/* ---- what is written ---- */
+
+bool transaction_missing(struct transaction *t, const struct tensor *tensor, uint64_t from, uint64_t *offset,
+                         uint64_t *n)
+{
+    size_t file = t->record_files[tensor->file], index = 0;
+    struct record_chunk chunk = {0};
+    uint64_t at = tensor->offset + from, end = tensor->offset + tensor->bytes;
+    while (at < end) {
+        bool differs = false;
+        if (!first_owner(t, file, at, end - at, &index, &chunk, &differs)) {
+            *n = end - at;
+            break;
+        }
+        uint64_t own_end = chunk.own_offset + chunk.own_bytes;
+        if (chunk.own_offset > at || differs) {
+            *n = (chunk.own_offset > at ? chunk.own_offset : own_end) - at;
+            break;
+        }
+        at = own_end;
+    }
+    *offset = at - tensor->offset;
+    return at < end;
+}
+
+bool transaction_has(struct transaction *t, const struct tensor *tensor, uint64_t offset, uint64_t n)
+{
+    uint64_t missing = 0, bytes = 0;
+    return n == 0 || !transaction_missing(t, tensor, offset, &missing, &bytes) || missing >= offset + n;
+}
