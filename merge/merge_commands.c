@@ -2,6 +2,9 @@
 
 #include <stddef.h>
 
+extern const struct command command_explain;
+
 const struct command *const merge_commands[] = {
+    &command_explain,
     NULL,
 };
