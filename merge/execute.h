@@ -16,15 +16,23 @@ struct merge_estimate { /* for --dry-run, and said before a merge in place */
     uint64_t disk;      /* extra bytes on the disk: the new folder, or the record in place */
     uint64_t undo_disk; /* in place: what a later undo needs on top */
 };
-bool merge_estimate(const struct merge_plan *plan, const struct merge_limits *limits, bool into,
-                    struct merge_estimate *out, struct error *err);
+bool merge_estimate(const struct context *context, const struct merge_plan *plan,
+                    const struct merge_limits *limits, struct checkpoint *into, struct merge_estimate *out,
+                    struct error *err);
 
-struct merge_done { /* per tensor of the plan, for the report; released with merge_done_release */
+struct merge_done { /* for the report; released with merge_done_release */
     struct merge_tensor_done {
-        struct digest digest;
-        double norm, change; /* of the output; of output - source 0, relative */
-        bool lerp;           /* slerp fell back to a straight line */
-    } * tensors;
+        bool written;  /* false: it was left alone, as it is what it should be */
+        bool measured; /* false: a resumed merge found (some of) it done; norm and change are not known */
+        struct digest digest;     /* of the bytes, where they were written */
+        double norm, change;      /* of the result as stored; of result - source 0, relative to source 0 */
+        const char *branch;       /* which of the method's formulas; NULL: it has one */
+    } * tensors;                  /* [n_tensors of the plan] */
+    struct merge_model_done {     /* over the tensors that a model went into */
+        double squares, distance; /* sums of squares of its elements, and of result - model */
+        size_t n_tensors;
+    } * models;      /* [n_models of the plan] */
+    double squares;  /* of the result */
     uint32_t number; /* of the record; 0: none */
 };
 void merge_done_release(struct merge_done *done);

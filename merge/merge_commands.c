@@ -2,9 +2,8 @@
 
 #include <stddef.h>
 
-extern const struct command command_explain;
-
 const struct command *const merge_commands[] = {
     &command_explain,
+    &command_merge,
     NULL,
 };

@@ -5,6 +5,8 @@
 
 #include "command.h"
 
+extern const struct command command_explain, command_merge;
+
 extern const struct command *const merge_commands[]; /* NULL-terminated */
 
 #endif

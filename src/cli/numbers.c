@@ -118,3 +118,30 @@ void number_list_release(struct number_list *list)
     free(list->items);
     *list = (struct number_list){0};
 }
+
+bool number_parse_bytes(const char *text, uint64_t *out)
+{
+    static const char letters[] = "KMGT";
+    size_t n = strspn(text, "0123456789.");
+    const char *unit = text + n, *letter = *unit ? strchr(letters, *unit) : NULL;
+    char number[32];
+    double value;
+    if (n == 0 || n >= sizeof number)
+        return false;
+    memcpy(number, text, n);
+    number[n] = '\0';
+    if (!number_parse_double(number, &value))
+        return false;
+    if (letter) {
+        bool decimal = strcmp(unit + 1, "B") == 0;
+        if (!decimal && unit[1] && strcmp(unit + 1, "iB") != 0)
+            return false;
+        for (const char *at = letters; at <= letter; at++)
+            value *= decimal ? 1000 : 1024;
+    } else if (*unit && strcmp(unit, "B") != 0)
+        return false;
+    if (!(value < 0x1p63))
+        return false;
+    *out = (uint64_t)value;
+    return true;
+}

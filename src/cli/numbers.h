@@ -21,6 +21,8 @@ void number_list_release(struct number_list *list);
 
 /* One number, strictly: "1e3", "-0", "1.0", "0x1" are errors. */
 bool number_parse_u64(const char *text, uint64_t *out);
+/* Bytes: "1000", "512M", "1.5G" (powers of 1024, "GiB" too), "5GB" (powers of 1000). */
+bool number_parse_bytes(const char *text, uint64_t *out);
 /* A finite double, all of the text. */
 bool number_parse_double(const char *text, double *out);
 
