@@ -15,6 +15,16 @@ bool plan_memory(struct planner *p)
     return error_memory(p->err, "planning a merge");
 }
 
+bool plan_refuse(struct planner *p, size_t model, enum error_kind kind, const char *format, ...)
+{
+    char text[sizeof p->err->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return recipe_error(p->recipe, p->places[model], kind, p->err, "%s", text);
+}
+
 bool plan_note(struct planner *p, const char *format, ...)
 {
     struct merge_plan *plan = p->plan;

@@ -43,10 +43,11 @@ struct planner {
     const struct recipe *recipe;
     struct checkpoint *target;
     struct merge_plan *plan;
-    struct model_facts *facts; /* [plan->n_models] */
-    struct slice_plan *slices; /* [recipe->n_slices] */
-    size_t *input_models;      /* of every input of every slice, in order */
-    size_t base, *slice_bases; /* models; RECIPE_NO_INPUT: none */
+    struct model_facts *facts;   /* [plan->n_models] */
+    struct slice_plan *slices;   /* [recipe->n_slices] */
+    size_t *input_models;        /* of every input of every slice, in order */
+    struct recipe_place *places; /* [plan->n_models] where the recipe names each first */
+    size_t base, *slice_bases;   /* models; RECIPE_NO_INPUT: none */
     size_t room_tensors, room_notes;
     struct error *err;
 };
@@ -68,6 +69,9 @@ bool plan_add_notes(struct planner *p);
 
 bool plan_note(struct planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool plan_memory(struct planner *p);
+/* Fault with a model: "recipe:line:col: sentence", the place being where the recipe names it. */
+bool plan_refuse(struct planner *p, size_t model, enum error_kind kind, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* NULL for a base that the slice does not list. */
 const struct recipe_input *plan_input(const struct planner *p, size_t slice, size_t input);
 /* How many sources of the last slice final norm and head are made of: mergekit pairs them with the first

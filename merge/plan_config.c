@@ -83,10 +83,10 @@ static bool add_entries(struct config_writer *w, const char *key, const struct s
     const struct model_facts *facts = &w->p->facts[source->model];
     const cJSON *list = list_of(facts, key);
     if (!list || (size_t)cJSON_GetArraySize(list) != facts->stacks->n_layers)
-        return error_set(w->p->err, ERROR_MISMATCH,
-                         "%s: config.json has no list %s of one entry for each of its %zu "
-                         "layers, as %s has",
-                         facts->shown, key, facts->stacks->n_layers, w->facts->shown);
+        return plan_refuse(w->p, source->model, ERROR_MISMATCH,
+                           "%s: config.json has no list %s of one entry for each of its %zu "
+                           "layers, as %s has",
+                           facts->shown, key, facts->stacks->n_layers, w->facts->shown);
     size_t at = 0;
     const cJSON *entry;
     cJSON_ArrayForEach(entry, list)
@@ -230,10 +230,10 @@ static bool find_edits(struct config_writer *w)
     bool ok = scan_object(w, &scan, true);
     json_scan_release(&scan);
     if (ok && w->n_layers && !w->said_layers)
-        return error_set(p->err, ERROR_MISMATCH,
-                         "%s: does not say how many layers there are, so it cannot be "
-                         "adapted to %zu",
-                         w->name, w->n_layers);
+        return plan_refuse(p, w->donor, ERROR_MISMATCH,
+                           "%s: does not say how many layers there are, so it cannot be "
+                           "adapted to %zu",
+                           w->name, w->n_layers);
     return ok;
 }
 

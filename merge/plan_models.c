@@ -131,6 +131,7 @@ static bool find_model(struct planner *p, const char *path, struct recipe_place 
             return true;
         }
     *out = plan->n_models;
+    p->places[plan->n_models] = place;
     plan->models[plan->n_models++] = model;
     return true;
 }
@@ -157,7 +158,8 @@ bool plan_open_models(struct planner *p)
     plan->models = arena_array(&plan->arena, n + recipe->n_slices + 1, sizeof *plan->models);
     p->input_models = arena_array(&plan->arena, n, sizeof *p->input_models);
     p->slice_bases = arena_array(&plan->arena, recipe->n_slices, sizeof *p->slice_bases);
-    if (!plan->models || !p->input_models || !p->slice_bases)
+    p->places = arena_array(&plan->arena, n + recipe->n_slices + 1, sizeof *p->places);
+    if (!plan->models || !p->places || !p->input_models || !p->slice_bases)
         return plan_memory(p);
     p->base = RECIPE_NO_INPUT;
     if (recipe->base && !find_model(p, recipe->base, recipe->base_place, &p->base))
@@ -255,7 +257,7 @@ static bool read_config(struct planner *p, const struct checkpoint *c, struct mo
     if (!checkpoint_companion(c, "config.json", &facts->config_text, &n, p->err))
         return false;
     if (!facts->config_text)
-        return error_set(p->err, ERROR_IO, "%s: no config.json beside the weights: not a model to merge",
+        return error_set(p->err, ERROR_IO, "%s has no config.json beside its weights: not a model to merge",
                          facts->shown);
     if (!json_document_parse(name, facts->config_text, n, &facts->config, p->err))
         return false;
@@ -280,7 +282,9 @@ bool plan_read_facts(struct planner *p)
         str_release(&shown);
         if (!facts->shown)
             return plan_memory(p);
-        if (!checkpoint_is_plain(c, p->err) || !read_config(p, c, facts) || !find_stacks(p, c, facts))
+        if (!checkpoint_is_plain(c, p->err) || !read_config(p, c, facts))
+            return error_at(p, p->places[i]);
+        if (!find_stacks(p, c, facts))
             return false;
         find_embedding_and_head(c, facts);
         for (size_t w = 0; w < c->n_warnings; w++)

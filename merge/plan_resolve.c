@@ -39,9 +39,10 @@ static bool check_shapes(struct planner *p, const struct merge_tensor *tensor)
         bool rows = first->rank == 2 && other->rank == 2 && first->shape[1] == other->shape[1] &&
                     (p->facts[tensor->sources[0].model].embedding == first ||
                      p->facts[tensor->sources[0].model].head == first);
-        return error_set(
-            p->err, ERROR_MISMATCH, "tensor %s is %s in %s and %s in %s%s", quote(tensor->name).text, here,
-            model_shown(p, &tensor->sources[0]), there, model_shown(p, &tensor->sources[i]),
+        return plan_refuse(
+            p, tensor->sources[i].model, ERROR_MISMATCH, "tensor %s is %s in %s and %s in %s%s",
+            quote(tensor->name).text, here, model_shown(p, &tensor->sources[0]), there,
+            model_shown(p, &tensor->sources[i]),
             rows ? ": different vocabularies, for which rules (tokenizer) are not supported yet" : "");
     }
     return true;
@@ -54,13 +55,13 @@ static bool copy_integers(struct planner *p, struct merge_tensor *tensor)
     for (size_t i = 0; i < tensor->n_sources; i++) {
         const struct tensor *other = tensor->sources[i].tensor;
         if (dtype_facts(other->dtype)->is_float || other->dtype == DTYPE_C64)
-            return error_set(p->err, ERROR_UNSUPPORTED,
-                             "tensor %s is %s in %s: merges are of F64, F32, F16 and BF16",
-                             quote(other->name).text, dtype_facts(other->dtype)->name,
-                             model_shown(p, &tensor->sources[i]));
+            return plan_refuse(p, tensor->sources[i].model, ERROR_UNSUPPORTED,
+                               "tensor %s is %s in %s: merges are of F64, F32, F16 and BF16",
+                               quote(other->name).text, dtype_facts(other->dtype)->name,
+                               model_shown(p, &tensor->sources[i]));
         if (other->dtype != first->dtype || memcmp(other->data, first->data, (size_t)first->bytes) != 0)
-            return error_set(
-                p->err, ERROR_MISMATCH,
+            return plan_refuse(
+                p, tensor->sources[i].model, ERROR_MISMATCH,
                 "tensor %s holds integers (%s), and %s and %s have different ones: they cannot be merged",
                 quote(tensor->name).text, dtype_facts(first->dtype)->name,
                 model_shown(p, &tensor->sources[0]), model_shown(p, &tensor->sources[i]));

@@ -48,12 +48,12 @@ static bool lacks(struct planner *p, const char *name, size_t with, size_t witho
     const struct model_facts *a = &p->facts[with], *b = &p->facts[without];
     if (a->n_stacks == 1 && b->n_stacks == 1 && !p->recipe->is_sliced &&
         a->stacks->n_layers != b->stacks->n_layers)
-        return error_set(p->err, ERROR_MISMATCH,
-                         "%s has %zu layers and %s has %zu: only slices can merge them", a->shown,
-                         a->stacks->n_layers, b->shown, b->stacks->n_layers);
-    return error_set(p->err, ERROR_MISMATCH,
-                     "tensor %s is in %s and not in %s: a merge needs every tensor from every model",
-                     quote(name).text, a->shown, b->shown);
+        return plan_refuse(p, without, ERROR_MISMATCH,
+                           "%s has %zu layers and %s has %zu: only slices can merge them", a->shown,
+                           a->stacks->n_layers, b->shown, b->stacks->n_layers);
+    return plan_refuse(p, without, ERROR_MISMATCH,
+                       "tensor %s is in %s and not in %s: a merge needs every tensor from every model",
+                       quote(name).text, a->shown, b->shown);
 }
 
 /* The name of a tensor of `from`'s model in the layer of another source that stands for it. */
@@ -184,10 +184,10 @@ static bool list_slice(struct planner *p, size_t slice, size_t first_out)
 
 static bool refuse_mixed(struct planner *p, size_t tied, size_t untied)
 {
-    return error_set(p->err, ERROR_MISMATCH,
-                     "%s has no head of its own (it uses its embedding) and %s has one (%s): "
-                     "`tie_word_embeddings: false` in the recipe gives the result a head of its own",
-                     p->facts[tied].shown, p->facts[untied].shown, quote(p->facts[untied].head->name).text);
+    return plan_refuse(p, tied, ERROR_MISMATCH,
+                       "%s has no head of its own (it uses its embedding) and %s has one (%s): "
+                       "`tie_word_embeddings: false` in the recipe gives the result a head of its own",
+                       p->facts[tied].shown, p->facts[untied].shown, quote(p->facts[untied].head->name).text);
 }
 
 static bool list_head(struct planner *p)
@@ -215,8 +215,8 @@ static bool list_head(struct planner *p)
         const struct model_facts *facts = &p->facts[slice->sources[i].model];
         const struct tensor *source = facts->head ? facts->head : facts->embedding;
         if (!source)
-            return error_set(p->err, ERROR_MISMATCH, "%s has neither a head nor an embedding that is known",
-                             facts->shown);
+            return plan_refuse(p, slice->sources[i].model, ERROR_MISMATCH,
+                               "%s has neither a head nor an embedding that is known", facts->shown);
         if (facts->head && strcmp(source->name, name) != 0)
             return lacks(p, name, untied, slice->sources[i].model);
         tensor->sources[i].tensor = source;

@@ -14,12 +14,6 @@ static bool no_memory(struct recipe_reader *reader)
 
 static const struct recipe_place nowhere = {0};
 
-/* One YAML value out of a command line. */
-static bool read_value(struct recipe_reader *reader, const char *text, const struct yaml_node **out)
-{
-    return yaml_tree_parse("", text, strlen(text), &reader->recipe->arena, out, reader->err);
-}
-
 /* "PATH:0.5": what stands behind the last colon is the number if it is one. */
 static bool split_weight(struct recipe_reader *reader, const char *text, const char **path,
                          const struct yaml_node **weight)
@@ -100,9 +94,12 @@ static bool read_parameter(struct recipe_reader *reader, const char *text, struc
         return no_memory(reader);
     if (!equals[1])
         return error_set(reader->err, ERROR_USAGE, "%s gives no value", quote(text).text);
-    if (!read_value(reader, equals + 1, &value))
-        return error_set(reader->err, reader->err->kind == ERROR_FORMAT ? ERROR_USAGE : reader->err->kind,
-                         "%s: %s", quote(text).text, reader->err->text);
+    if (!yaml_tree_parse(quote(text).text, equals + 1, strlen(equals + 1), &reader->recipe->arena, &value,
+                         reader->err)) {
+        if (reader->err->kind == ERROR_FORMAT)
+            reader->err->kind = ERROR_USAGE;
+        return false;
+    }
     return recipe_read_parameter(reader, name, nowhere, value, false, out);
 }
 
