@@ -7,6 +7,7 @@
 #include <sys/file.h>
 
 #include "format.h"
+#include "pending.h"
 #include "transaction.h"
 
 const char *const sim_paths[SIM_FILES] = {"/m/one.safetensors", "/m/two.safetensors"};
@@ -81,7 +82,7 @@ static bool look(struct sim_model *m, size_t i, struct error *err)
     uint8_t head[8 + 4500];
     f->format = format_of(f->name, NULL, 0);
     f->head = 8 + header_bytes[i];
-    if (!fs_read_at(fs, f->fd, f->path, head, (size_t)f->head, 0, err))
+    if (!pending_read_head(&m->checkpoint, i, 0, head, (size_t)f->head, err))
         return false;
     uint64_t length;
     memcpy(&length, head, 8);
@@ -91,11 +92,10 @@ static bool look(struct sim_model *m, size_t i, struct error *err)
     return f->map || error_set_errno(err, "%s: cannot map", f->path);
 }
 
-bool sim_model_settle(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
-                      struct error *err)
+static bool settle(struct sim_model *m, struct simfs *sim, const struct checkpoint_options *options,
+                   struct error *err)
 {
-    struct checkpoint_options options = {.mode = mode, .force = force};
-    bool ok = true;
+    bool ok = true, change = options->mode == CHECKPOINT_CHANGE;
     *m = (struct sim_model){.context = {.fs = simfs_fs(sim)}};
     m->checkpoint = (struct checkpoint){.path = "/m",
                                         .directory = "/m",
@@ -104,22 +104,28 @@ bool sim_model_settle(struct sim_model *m, struct simfs *sim, enum checkpoint_mo
                                         .n_files = SIM_FILES,
                                         .tensors = m->tensors,
                                         .n_tensors = SIM_TENSORS,
-                                        .writable = mode == CHECKPOINT_CHANGE,
+                                        .writable = change,
                                         .context = &m->context};
     for (size_t i = 0; i < SIM_FILES; i++)
         m->files[i].fd = -1;
     for (size_t i = 0; ok && i < SIM_FILES; i++)
-        ok = hold(m, i, mode == CHECKPOINT_CHANGE, err);
-    ok = ok && history_settle(&m->context, &m->checkpoint, &options, &m->checkpoint.recovered, err);
+        ok = hold(m, i, change, err);
+    ok = ok && history_settle(&m->context, &m->checkpoint, options, &m->checkpoint.recovered, err);
     if (!ok)
         sim_model_close(m);
     return ok;
 }
 
-bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
-                    struct error *err)
+bool sim_model_settle(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
+                      struct error *err)
 {
-    if (!sim_model_settle(m, sim, mode, force, err))
+    return settle(m, sim, &(struct checkpoint_options){.mode = mode, .force = force}, err);
+}
+
+static bool open_model(struct sim_model *m, struct simfs *sim, const struct checkpoint_options *options,
+                       struct error *err)
+{
+    if (!settle(m, sim, options, err))
         return false;
     bool ok = true;
     for (size_t i = 0; ok && i < SIM_FILES; i++)
@@ -139,6 +145,17 @@ bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode
     return ok;
 }
 
+bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode mode, bool force,
+                    struct error *err)
+{
+    return open_model(m, sim, &(struct checkpoint_options){.mode = mode, .force = force}, err);
+}
+
+bool sim_model_resume(struct sim_model *m, struct simfs *sim, struct error *err)
+{
+    return open_model(m, sim, &(struct checkpoint_options){.mode = CHECKPOINT_CHANGE, .resume = true}, err);
+}
+
 void sim_model_close(struct sim_model *m)
 {
     const struct fs *fs = m->context.fs;
@@ -150,6 +167,8 @@ void sim_model_close(struct sim_model *m)
         m->files[i].map = NULL;
         m->files[i].fd = -1;
     }
+    pending_free(m->checkpoint.pending);
+    m->checkpoint.pending = NULL;
     free(m->checkpoint.warnings);
     m->checkpoint.warnings = NULL;
     m->checkpoint.n_warnings = 0;
@@ -182,6 +201,64 @@ bool sim_model_change(struct sim_model *m, const char *const *names, size_t n, u
             ok = transaction_write(t, tensors[i], at, bytes + at, piece < size - at ? piece : size - at, err);
     }
     ok = ok && transaction_commit(t, number, err);
+    struct error second;
+    if (!transaction_end(t, &second))
+        error_prefix(err, "%s", second.text);
+    return ok;
+}
+
+/* ---- merging ---- */
+
+/* Old bytes of a source that is shorter or longer than its target: it begins again. */
+static bool source_bytes(struct transaction *t, const struct tensor *source, uint64_t at, size_t n,
+                         uint8_t *out, struct error *err)
+{
+    for (size_t done = 0; done < n;) {
+        uint64_t from = (at + done) % source->bytes;
+        size_t piece = n - done < source->bytes - from ? n - done : (size_t)(source->bytes - from);
+        if (!transaction_old(t, source, from, piece, out + done, err))
+            return false;
+        done += piece;
+    }
+    return true;
+}
+
+static bool merge_tensor(struct transaction *t, const struct tensor *target, const struct tensor *source,
+                         struct error *err)
+{
+    size_t most = target->file ? SIM_CHUNK_TWO : SIM_CHUNK_ONE;
+    uint64_t at = 0, n = 0;
+    uint8_t bytes[SIM_CHUNK_TWO];
+    while (transaction_missing(t, target, at, &at, &n)) {
+        size_t piece = n < most ? (size_t)n : most;
+        if (!source_bytes(t, source, at, piece, bytes, err))
+            return false;
+        for (size_t k = 0; k < piece; k++)
+            bytes[k] ^= (uint8_t)(1 + (at + k) * 7 % 11);
+        if (!transaction_write(t, target, at, bytes, piece, err))
+            return false;
+        at += piece;
+    }
+    return transaction_has(t, target, 0, target->bytes) ||
+           error_set(err, ERROR_NONE, "tensor %s is not whole", target->name);
+}
+
+bool sim_model_merge(struct sim_model *m, bool slices, uint32_t *number, struct error *err)
+{
+    const struct tensor *tensors[] = {checkpoint_find(&m->checkpoint, "z"),
+                                      checkpoint_find(&m->checkpoint, "v"),
+                                      checkpoint_find(&m->checkpoint, "x")};
+    const struct tensor *z = tensors[0], *x = tensors[2];
+    struct transaction *t = NULL;
+    struct transaction_options options = {.kind = "merge",
+                                          .command = "lancet merge r.yml --into /m",
+                                          .note = "{\"recipe\": 1}",
+                                          .chunk_bytes = SIM_CHUNK_TWO,
+                                          .before_with_chunks = true,
+                                          .resume = m->checkpoint.pending != NULL};
+    bool ok = transaction_begin(&m->context, &m->checkpoint, &options, tensors, 3, &t, err) &&
+              merge_tensor(t, x, slices ? z : x, err) && merge_tensor(t, z, slices ? x : z, err) &&
+              transaction_commit(t, number, err);
     struct error second;
     if (!transaction_end(t, &second))
         error_prefix(err, "%s", second.text);

@@ -26,6 +26,8 @@ struct sim_model {
 };
 bool sim_model_open(struct sim_model *model, struct simfs *sim, enum checkpoint_mode mode, bool force,
                     struct error *err);
+/* For changing, to go on with an open record. */
+bool sim_model_resume(struct sim_model *model, struct simfs *sim, struct error *err);
 void sim_model_close(struct sim_model *model);
 /* The first half of it: open, lock, settle. The model is left open when it succeeds. */
 bool sim_model_settle(struct sim_model *model, struct simfs *sim, enum checkpoint_mode mode, bool force,
@@ -34,6 +36,11 @@ bool sim_model_settle(struct sim_model *model, struct simfs *sim, enum checkpoin
 /* Changes x and z (or the tensors named) as one transaction; the bytes depend on the seed. */
 bool sim_model_change(struct sim_model *model, const char *const *names, size_t n, unsigned seed,
                       bool no_history, uint32_t *number, struct error *err);
+
+/* Merges into x and z, as one transaction that goes on where an earlier one was cut if the model was opened
+ * for that: each of the two from its own old rows or, with `slices`, from those of the other; v is listed and
+ * not written. */
+bool sim_model_merge(struct sim_model *model, bool slices, uint32_t *number, struct error *err);
 
 /* The files as they are now, to be compared later. */
 struct sim_state {

@@ -76,14 +76,30 @@ static bool back_and_forth(struct sim_model *model, struct error *err)
     return undo_to_original(model, err) && redo_one(model, err);
 }
 
+static bool merge(struct sim_model *model, struct error *err)
+{
+    uint32_t number;
+    return sim_model_merge(model, false, &number, err);
+}
+
+static bool merge_slices(struct sim_model *model, struct error *err)
+{
+    uint32_t number;
+    return sim_model_merge(model, true, &number, err);
+}
+
 const struct sim_work sim_works[SIM_WORKS] = {
-    {"change", NULL, change_both, undo},
-    {"undo", change_both, undo, redo_one},
-    {"undo --to", change_twice, undo_to_original, redo_two},
-    {"repack", change_both, repack, back_and_forth},
-    {"change without history", NULL, change_unrecorded, NULL},
-    {"undo without history", change_twice, undo_unrecorded, NULL},
-    {"prune", change_twice, prune, NULL},
+    {"change", NULL, change_both, undo, false},
+    {"undo", change_both, undo, redo_one, false},
+    {"undo --to", change_twice, undo_to_original, redo_two, false},
+    {"repack", change_both, repack, back_and_forth, false},
+    {"change without history", NULL, change_unrecorded, NULL, false},
+    {"undo without history", change_twice, undo_unrecorded, NULL, false},
+    {"prune", change_twice, prune, NULL, false},
+    [SIM_MERGE] = {"merge", NULL, merge, undo, true},
+    [SIM_SLICES] = {"slices", NULL, merge_slices, undo, true},
+    {"undo of a merge", merge_slices, undo, redo_one, false},
+    {"repack of a merge", merge, repack, back_and_forth, false},
 };
 
 bool sim_work_run(struct simfs *sim, bool (*run)(struct sim_model *model, struct error *err),
@@ -93,6 +109,20 @@ bool sim_work_run(struct simfs *sim, bool (*run)(struct sim_model *model, struct
     if (!sim_model_open(&model, sim, CHECKPOINT_CHANGE, false, err))
         return false;
     bool ok = !run || run(&model, err);
+    sim_model_close(&model);
+    return ok;
+}
+
+bool sim_work_resume(struct simfs *sim, bool (*run)(struct sim_model *model, struct error *err),
+                     bool *refused, struct error *err)
+{
+    struct sim_model model;
+    *refused = false;
+    if (!sim_model_resume(&model, sim, err)) {
+        *refused = err->kind == ERROR_USAGE;
+        return false;
+    }
+    bool ok = run(&model, err);
     sim_model_close(&model);
     return ok;
 }

@@ -1,4 +1,4 @@
-/* What is cut and made to fail: one change, one undo, one undo --to, one repack, and what else writes. */
+/* What is cut and made to fail: changes, merges, undos, repacks, and what else writes. */
 #ifndef LANCET_TEST_SIM_WORK_H
 #define LANCET_TEST_SIM_WORK_H
 
@@ -10,9 +10,10 @@ struct sim_work {
     bool (*run)(struct sim_model *model, struct error *err);
     /* Once it is done, what gives the state before it back (NULL: nothing does). */
     bool (*back)(struct sim_model *model, struct error *err);
+    bool can_resume; /* `run` goes on with what an earlier one left, if the model was opened for that */
 };
 
-enum { SIM_WORKS = 7 };
+enum { SIM_MERGE = 7, SIM_SLICES, SIM_WORKS = SIM_MERGE + 4 };
 extern const struct sim_work sim_works[SIM_WORKS];
 
 /* A work on a disk of its own, with the states of the files before and after. */
@@ -28,6 +29,10 @@ void sim_scene_release(struct sim_scene *scene);
 /* Opens the model for changing, runs, closes. */
 bool sim_work_run(struct simfs *sim, bool (*run)(struct sim_model *model, struct error *err),
                   struct error *err);
+
+/* The same, going on with an open record: *refused if there is none, or one that had not begun. */
+bool sim_work_resume(struct simfs *sim, bool (*run)(struct sim_model *model, struct error *err),
+                     bool *refused, struct error *err);
 
 enum sim_expected { SIM_OLD_OR_NEW, SIM_OLD, SIM_NEW };
 

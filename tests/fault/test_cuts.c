@@ -1,6 +1,6 @@
 /* The power goes after every call that changes anything; what was not synced survives in several ways;
- * recovery is cut in the same way. Then the files must be old or new, byte for byte. LANCET_FAULT_SEEDS sets
- * how many random survivals are tried at each cut (default 3). */
+ * recovery and going on are cut in the same way. Then the files must be old or new, byte for byte.
+ * LANCET_FAULT_SEEDS sets how many random survivals are tried at each cut (default 3). */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +40,41 @@ static void cut_recovery(const struct sim_scene *scene, const struct simfs *cut,
     }
 }
 
+/* Going on with what is on this disk: the new bytes, unless there is nothing to go on with. */
+static void expect_resumed(const struct sim_scene *scene, struct simfs *sim, const char *where)
+{
+    struct error err;
+    bool refused = false;
+    simfs_plan(sim, SIMFS_NOTHING, 0, 0);
+    bool ok = sim_work_resume(sim, scene->work->run, &refused, &err);
+    ck_assert_msg(ok || refused, "%s: %s: resuming: %s", scene->work->name, where, err.text);
+    sim_check(scene, sim, where);
+    sim_finish(scene, sim, ok ? SIM_NEW : SIM_OLD_OR_NEW, ok, where);
+}
+
+/* The same, cut after each of its changing calls; then taken back or gone on with. */
+static void cut_resume(const struct sim_scene *scene, const struct simfs *cut, uint64_t seed,
+                       const char *where)
+{
+    for (uint64_t n = 0, more = true; more; n++) {
+        struct error err;
+        bool refused = false;
+        struct simfs *sim = simfs_clone(cut);
+        char here[256];
+        snprintf(here, sizeof here, "%s, resume cut after %llu", where, (unsigned long long)n);
+        simfs_plan(sim, SIMFS_CUT, n, 0);
+        sim_work_resume(sim, scene->work->run, &refused, &err);
+        more = simfs_fired(sim);
+        survive(sim, (unsigned)(n + seed) % (SIMFS_RANDOM + 2), seed * 1000 + n);
+        sim_check(scene, sim, here);
+        struct simfs *other = simfs_clone(sim);
+        expect_resumed(scene, other, here);
+        simfs_free(other);
+        sim_finish(scene, sim, SIM_OLD_OR_NEW, false, here);
+        simfs_free(sim);
+    }
+}
+
 static void cut_work(const struct sim_work *work, bool can_reserve)
 {
     struct sim_scene scene;
@@ -57,6 +92,12 @@ static void cut_work(const struct sim_work *work, bool can_reserve)
             sim_work_run(sim, scene.work->run, &err);
             survive(sim, k, n * 100 + k);
             sim_check(&scene, sim, where);
+            if (work->can_resume) {
+                struct simfs *other = simfs_clone(sim);
+                cut_resume(&scene, other, n * 100 + k, where);
+                expect_resumed(&scene, other, where);
+                simfs_free(other);
+            }
             cut_recovery(&scene, sim, n * 100 + k, where);
             sim_finish(&scene, sim, SIM_OLD_OR_NEW, true, where);
             simfs_free(sim);
