@@ -140,9 +140,9 @@ static bool read_number(struct recipe_reader *reader, const struct merge_paramet
         return wrong_type(reader, row, node);
     if (value < row->least || value > row->most)
         return isinf(row->most) ? recipe_refuse(reader, node, "%s is %s, and must be at least %g", row->name,
-                                                quote(node->text).text, row->least)
+                                                node->text, row->least)
                                 : recipe_refuse(reader, node, "%s is %s, and must be from %g to %g",
-                                                row->name, quote(node->text).text, row->least, row->most);
+                                                row->name, node->text, row->least, row->most);
     *out = value;
     return true;
 }
