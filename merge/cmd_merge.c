@@ -1,11 +1,13 @@
 #include "merge_commands.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "execute.h"
 #include "memory.h"
 #include "merge_report.h"
+#include "model_card.h"
 #include "numbers.h"
 #include "quote.h"
 #include "recipe.h"
@@ -33,7 +35,13 @@ static const struct option_row options[] = {
      .kind = OPTION_STRING,
      .value = "DIR",
      .help = "write a new model folder"},
+    {.name = "into",
+     .short_name = 'i',
+     .kind = OPTION_STRING,
+     .value = "MODEL",
+     .help = "change this model in place, reversibly; it may be one of those that are merged"},
     {.name = "dry-run", .short_name = 'n', .kind = OPTION_FLAG, .help = "show the plan and write nothing"},
+    {.name = "resume", .kind = OPTION_FLAG, .help = "go on with a merge into MODEL that was cut"},
     {.name = "semantics",
      .kind = OPTION_STRING,
      .value = "NAME",
@@ -54,7 +62,12 @@ static const struct option_row options[] = {
      .kind = OPTION_STRING,
      .value = "NAME",
      .help = "store the result of --method in it"},
-    {.name = "force", .kind = OPTION_FLAG, .help = "replace the model in DIR"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .help = "replace the model in DIR; change linked files and files that are open elsewhere"},
+    {.name = "no-history",
+     .kind = OPTION_FLAG,
+     .help = "keep no record: a merge into MODEL cannot be undone"},
     {0},
 };
 
@@ -62,6 +75,8 @@ static const struct command_example examples[] = {
     {"lancet merge recipe.yml --output merged", "runs a recipe, mergekit's too, into a new folder"},
     {"lancet merge --method linear --model code:0.6 --model chinese:0.4 --output merged",
      "the same without a file"},
+    {"lancet merge recipe.yml --into code",
+     "changes the model code itself; 'lancet undo code' takes it back"},
     {"lancet merge recipe.yml --dry-run", "shows the plan: sources, parameters, memory, disk"},
     {NULL, NULL},
 };
@@ -138,59 +153,139 @@ static bool report(struct command_call *call, const struct merge_outcome *outcom
     return command_json_end(call, &w, err);
 }
 
-static bool carry_out(struct command_call *call, const struct recipe *recipe, const struct merge_plan *plan,
-                      struct error *err)
-{
-    struct merge_limits limits = {0};
-    struct merge_folder folder = {.directory = option_string(call, "output"),
-                                  .recipe = recipe->text,
-                                  .force = option_given(call, "force")};
-    struct merge_estimate estimate;
-    struct merge_done done = {0};
-    struct merge_outcome outcome = {.plan = plan, .estimate = &estimate, .output = folder.directory};
-    double start = seconds_now();
-    bool ok = parse_size(call, "memory", &limits.memory, err) &&
-              parse_size(call, "shard-size", &folder.shard_size, err) &&
-              merge_estimate(&call->context, plan, &limits, NULL, &estimate, err);
+/* ---- what is done ---- */
 
-    for (size_t i = 0; ok && i < plan->n_notes; i++)
-        command_note(call, "%s", plan->notes[i]);
+struct job {
+    struct recipe recipe;
+    struct merge_plan plan;
+    struct merge_limits limits;
+    uint64_t shard_size;
+    struct checkpoint *target; /* of --into */
+    struct merge_estimate estimate;
+    struct merge_done done;
+};
+
+static bool to_folder(struct command_call *call, struct job *job, struct error *err)
+{
+    const char *directory = option_string(call, "output");
+    char *card = NULL, *name = realpath(directory, NULL);
+    bool ok = model_card(&job->plan, &job->recipe, path_base(name ? name : directory), &card, err);
+    struct merge_folder folder = {.directory = directory,
+                                  .card = card,
+                                  .recipe = job->recipe.text,
+                                  .force = option_given(call, "force"),
+                                  .shard_size = job->shard_size};
+
+    ok = ok && merge_to_folder(&call->context, &job->plan, &job->limits, &folder, &job->done, err);
+    free(card);
+    free(name);
+    return ok;
+}
+
+static bool into_model(struct command_call *call, struct job *job, struct error *err)
+{
+    struct str note = {0};
+    bool ok = merge_note(&call->context, &job->plan, job->recipe.text, &note, err);
+    struct transaction_options how = {.kind = "merge",
+                                      .command = call->line,
+                                      .note = note.data,
+                                      .force = option_given(call, "force"),
+                                      .no_history = option_given(call, "no-history"),
+                                      .resume = option_given(call, "resume")};
+
+    ok = ok && merge_into_model(&call->context, &job->plan, &job->limits, job->target, &how, &job->done, err);
+    str_release(&note);
+    return ok;
+}
+
+/* What the user should know before it starts. */
+static void tell(struct command_call *call, const struct job *job)
+{
+    for (size_t i = 0; i < job->plan.n_notes; i++)
+        command_note(call, "%s", job->plan.notes[i]);
+    if (job->target && !option_given(call, "dry-run"))
+        command_note(call,
+                     "the record of the old bytes takes up to %s on the disk, and an undo up to %s more",
+                     bytes_figure(job->estimate.disk).text, bytes_figure(job->estimate.undo_disk).text);
+}
+
+static bool carry_out(struct command_call *call, struct job *job, struct error *err)
+{
+    struct merge_outcome outcome = {.plan = &job->plan,
+                                    .estimate = &job->estimate,
+                                    .output = option_string(call, "output"),
+                                    .into = option_string(call, "into")};
+    double start = seconds_now();
+    bool ok = merge_estimate(&call->context, &job->plan, &job->limits, job->target, &job->estimate, err);
+
+    if (ok)
+        tell(call, job);
     if (ok && !option_given(call, "dry-run")) {
-        ok = merge_to_folder(&call->context, plan, &limits, &folder, &done, err);
-        outcome.done = &done;
+        ok = job->target ? into_model(call, job, err) : to_folder(call, job, err);
+        outcome.done = &job->done;
         outcome.seconds = seconds_now() - start;
     }
-    ok = ok && report(call, &outcome, err);
-    merge_done_release(&done);
-    return ok;
+    for (size_t i = 0; ok && job->target && i < job->target->n_warnings; i++)
+        command_note(call, "%s", job->target->warnings[i]);
+    return ok && report(call, &outcome, err);
+}
+
+static bool check_options(struct command_call *call, struct error *err)
+{
+    const char *output = option_string(call, "output"), *into = option_string(call, "into");
+
+    if (output && into)
+        return command_usage(call, err, "give either --output or --into");
+    if (!output && !into && !option_given(call, "dry-run"))
+        return command_usage(call, err, "give --output DIR, --into MODEL, or --dry-run");
+    if (!into && (option_given(call, "resume") || option_given(call, "no-history")))
+        return command_usage(call, err, "--resume and --no-history are for a merge --into MODEL");
+    if (into && option_given(call, "shard-size"))
+        return command_usage(call, err, "a merge --into MODEL keeps its files; --shard-size is for --output");
+    return true;
+}
+
+static bool open_target(struct command_call *call, struct checkpoint **out, struct error *err)
+{
+    const char *into = option_string(call, "into");
+    bool dry = option_given(call, "dry-run");
+    struct checkpoint_options open = {.mode = dry ? CHECKPOINT_READ : CHECKPOINT_CHANGE,
+                                      .force = option_given(call, "force"),
+                                      .resume = !dry && option_given(call, "resume")};
+
+    return !into || checkpoint_open(&call->context, into, &open, out, err);
 }
 
 static bool run(struct command_call *call, struct error *err)
 {
-    struct recipe recipe = {0};
-    struct merge_plan plan = {0};
-    bool ok;
+    struct job job = {0};
+    bool ok = check_options(call, err) && parse_size(call, "memory", &job.limits.memory, err) &&
+              parse_size(call, "shard-size", &job.shard_size, err) && read_recipe(call, &job.recipe, err) &&
+              open_target(call, &job.target, err) &&
+              plan_recipe(&call->context, &job.recipe, job.target, &job.plan, err) &&
+              carry_out(call, &job, err);
 
-    if (!option_given(call, "dry-run") && !option_string(call, "output"))
-        return command_usage(call, err, "give --output DIR, or --dry-run");
-    ok = read_recipe(call, &recipe, err) && plan_recipe(&call->context, &recipe, NULL, &plan, err) &&
-         carry_out(call, &recipe, &plan, err);
-    plan_release(&plan);
-    recipe_release(&recipe);
+    merge_done_release(&job.done);
+    plan_release(&job.plan);
+    checkpoint_close(job.target);
+    recipe_release(&job.recipe);
     return ok;
 }
 
 const struct command command_merge = {
     .name = "merge",
-    .summary = "merge models by a recipe into a new one",
-    .synopsis = "(RECIPE.yml | --method M --model A:W ...) (--output DIR | --dry-run)",
-    .help = "Combines the tensors of several models of one architecture, in f64 with one rounding at the "
-            "end, in chunks "
-            "below a cap of memory. A recipe is mergekit's YAML, read strictly: an unknown key is an error "
-            "with its line.\n\n"
-            "Files of the donor (the base model, else the first) are carried: tokenizer, templates, config; "
-            "a model card and "
-            "the recipe are added. Nothing is visible under DIR before all of it is there.",
+    .summary = "merge models by a recipe, into a new folder or in place",
+    .synopsis = "(RECIPE.yml | --method M --model A:W ...) (--output DIR | --into MODEL)",
+    .help =
+        "Combines the tensors of several models of one architecture, in f64 with one rounding at the end, in "
+        "chunks below a cap of memory. A recipe is mergekit's YAML, read strictly: an unknown key is an "
+        "error with its line.\n\n"
+        "--output carries the files of the donor (the base model, else the first): tokenizer, templates, "
+        "config; a model card and the recipe are added. Nothing is visible under DIR before all of it is "
+        "there.\n\n"
+        "--into changes a model in place, chunk by chunk, with the old bytes in a record beside it. Cut "
+        "short, it is taken back by the next command that changes the model (or 'lancet verify --recover'), "
+        "or goes on with --resume; afterwards 'lancet undo' takes it back.",
     .options = options,
     .examples = examples,
     .min_args = 0,

@@ -5,6 +5,7 @@
 #define LANCET_EXECUTE_H
 
 #include "plan.h"
+#include "str.h"
 #include "transaction.h"
 
 struct merge_limits {
@@ -17,8 +18,8 @@ struct merge_estimate { /* for --dry-run, and said before a merge in place */
     uint64_t undo_disk; /* in place: what a later undo needs on top */
 };
 bool merge_estimate(const struct context *context, const struct merge_plan *plan,
-                    const struct merge_limits *limits, struct checkpoint *into, struct merge_estimate *out,
-                    struct error *err);
+                    const struct merge_limits *limits, const struct checkpoint *into,
+                    struct merge_estimate *out, struct error *err);
 
 struct merge_done { /* for the report; released with merge_done_release */
     struct merge_tensor_done {
@@ -52,10 +53,15 @@ bool merge_to_file(const struct context *context, const struct merge_plan *plan,
                    const struct merge_limits *limits, const char *path, const char *metadata, bool force,
                    struct merge_done *done, struct error *err);
 /* In place: `target` was opened with CHECKPOINT_CHANGE, every tensor of the plan has its `target`. Source
- * rows of the target come from the record once they are overwritten. `resume`: goes on with the open record.
- */
+ * rows of the target come from the record once they are overwritten. With options->resume (and a target that
+ * was opened so) goes on with the open record: its note, and options->note, come from merge_note, and
+ * ERROR_MISMATCH tells what is not as it was. */
 bool merge_into_model(const struct context *context, const struct merge_plan *plan,
                       const struct merge_limits *limits, struct checkpoint *target,
                       const struct transaction_options *options, struct merge_done *done, struct error *err);
+/* What a merge that goes on must find again, as a JSON object: the plan's digest, and size, time and header
+ * digest of each file of each other source. `recipe` is kept for the log; NULL: none. */
+bool merge_note(const struct context *context, const struct merge_plan *plan, const char *recipe,
+                struct str *out, struct error *err);
 
 #endif

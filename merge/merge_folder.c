@@ -29,28 +29,6 @@ static struct tensor_plan *plans_of(const struct merge_plan *plan, struct error 
     return out;
 }
 
-bool merge_estimate(const struct context *context, const struct merge_plan *plan,
-                    const struct merge_limits *limits, struct checkpoint *into, struct merge_estimate *out,
-                    struct error *err)
-{
-    struct merge_estimate e = {0};
-
-    (void)into;
-    for (size_t i = 0; i < plan->n_tensors; i++) {
-        const struct merge_tensor *t = &plan->tensors[i];
-        uint64_t passes = plan->method->n_sums && !t->copied ? 2 : 1;
-        for (size_t j = 0; j < t->n_sources; j++)
-            e.read += passes * t->sources[j].tensor->bytes;
-        e.written += chunk_units(t) * chunk_unit(t);
-    }
-    e.disk = e.written;
-    if (!merge_check(context, plan, limits, 0, false, err) ||
-        !merge_memory(context, plan, limits, 0, false, &e.memory, err))
-        return false;
-    *out = e;
-    return true;
-}
-
 /* ---- a folder ---- */
 
 static bool put_in_folder(void *user, size_t tensor, uint64_t offset, const void *bytes, size_t n,
@@ -88,9 +66,10 @@ bool merge_to_folder(const struct context *context, const struct merge_plan *pla
     struct tensor_plan *plans = NULL;
     const struct checkpoint **inputs = NULL;
     struct merge_done made = {0};
+    struct merge_size size;
     bool ok = false;
 
-    if (!merge_check(context, plan, limits, 0, false, err) || !(plans = plans_of(plan, err)))
+    if (!merge_prepare(context, plan, limits, NULL, false, &size, err) || !(plans = plans_of(plan, err)))
         goto out;
     inputs = memory_array(plan->n_models, sizeof *inputs);
     if (!inputs) {
@@ -109,9 +88,12 @@ bool merge_to_folder(const struct context *context, const struct merge_plan *pla
     if (!folder_begin_layout(context, plan->models[plan->donor].checkpoint, &layout, to->directory, to->force,
                              &writer, err))
         goto out;
-    struct merge_sink sink = {
-        .user = writer, .order = folder_order(writer), .n = plan->n_tensors, .put = put_in_folder};
-    ok = merge_run(context, plan, limits, &sink, &made, err) && folder_commit(writer, err);
+    struct merge_sink sink = {.user = writer,
+                              .order = folder_order(writer),
+                              .n = plan->n_tensors,
+                              .put = put_in_folder,
+                              .chunk_bytes = size.chunk_bytes};
+    ok = merge_run(context, plan, &sink, &made, err) && folder_commit(writer, err);
     if (ok)
         *done = made;
     else
@@ -140,20 +122,23 @@ static bool put_in_file(void *user, size_t tensor, uint64_t offset, const void *
     return fs_write_at(s->fs, s->fd, s->name, bytes, n, s->layout.places[tensor].offset + offset, err);
 }
 
-static bool fill_file(const struct context *context, const struct merge_plan *plan,
-                      const struct merge_limits *limits, struct file_sink *s, struct merge_done *done,
-                      struct error *err)
+static bool fill_file(const struct context *context, const struct merge_plan *plan, size_t chunk_bytes,
+                      struct file_sink *s, struct merge_done *done, struct error *err)
 {
     const struct fs *fs = s->fs;
     const struct shard *shard = &s->layout.shards[0];
-    struct merge_sink sink = {.user = s, .order = s->layout.order, .n = plan->n_tensors, .put = put_in_file};
+    struct merge_sink sink = {.user = s,
+                              .order = s->layout.order,
+                              .n = plan->n_tensors,
+                              .put = put_in_file,
+                              .chunk_bytes = chunk_bytes};
     uint64_t there;
 
     if (fs->free_bytes(fs->state, s->fd, &there) == 0 && there < shard->file_bytes)
         return error_set(err, ERROR_IO, "%s: needs %" PRIu64 " bytes, and %" PRIu64 " are free", s->name,
                          shard->file_bytes, there);
     return fs_write_at(fs, s->fd, s->name, shard->head, shard->head_bytes, 0, err) &&
-           merge_run(context, plan, limits, &sink, done, err) &&
+           merge_run(context, plan, &sink, done, err) &&
            (fs->sync(fs->state, s->fd) == 0 || error_set_errno(err, "%s: cannot sync", s->name));
 }
 
@@ -180,6 +165,7 @@ bool merge_to_file(const struct context *context, const struct merge_plan *plan,
     struct file_sink s = {.fs = fs, .fd = -1, .name = shown.text};
     struct tensor_plan *plans = NULL;
     struct merge_done made = {0};
+    struct merge_size size;
     char *temporary = NULL;
     bool ok = false, created = false;
 
@@ -187,14 +173,14 @@ bool merge_to_file(const struct context *context, const struct merge_plan *plan,
         error_set(err, ERROR_USAGE, "%s: is there already; use --force to overwrite it", shown.text);
         goto out;
     }
-    if (!merge_check(context, plan, limits, 0, false, err) || !(plans = plans_of(plan, err)) ||
+    if (!merge_prepare(context, plan, limits, NULL, false, &size, err) || !(plans = plans_of(plan, err)) ||
         !shard_layout_make(&format_safetensors, plans, plan->n_tensors, UINT64_MAX, metadata, &s.layout,
                            err) ||
         !(temporary = file_tree_temporary(path, err)))
         goto out;
     s.fd = fs->open(fs->state, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     created = s.fd >= 0;
-    ok = created ? fill_file(context, plan, limits, &s, &made, err)
+    ok = created ? fill_file(context, plan, size.chunk_bytes, &s, &made, err)
                  : error_set_errno(err, "%s: cannot create", shown.text);
     if (created && fs->close(fs->state, s.fd) < 0 && ok)
         ok = error_set_errno(err, "%s: cannot close", shown.text);

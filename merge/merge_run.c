@@ -59,44 +59,35 @@ static size_t most_staged(const struct merge_plan *plan)
 }
 
 /* With chunks of that size. */
-static bool memory_of(const struct context *context, const struct merge_plan *plan, uint64_t sink_memory,
-                      bool old, size_t chunk_bytes, uint64_t *out)
+static bool memory_of(const struct context *context, const struct merge_plan *plan,
+                      merge_sink_memory *sink_memory, bool in_place, size_t chunk_bytes, uint64_t *out)
 {
-    uint64_t worker, buffers = QUEUE_BUFFERS + (old ? most_staged(plan) : 0);
+    uint64_t worker, buffers = QUEUE_BUFFERS + (in_place ? most_staged(plan) : 0);
 
     return chunk_worker_bytes(context, plan, chunk_bytes, &worker) &&
            u64_mul(buffers, chunk_bytes, &buffers) && u64_add(buffers, worker, &buffers) &&
-           u64_add(buffers, sink_memory, &buffers) && u64_add(buffers, PROCESS_BYTES, out);
+           u64_add(buffers, sink_memory ? sink_memory(chunk_bytes) : 0, &buffers) &&
+           u64_add(buffers, PROCESS_BYTES, out);
 }
 
 static bool choose_chunk(const struct context *context, const struct merge_plan *plan,
-                         const struct merge_limits *limits, uint64_t sink_memory, bool old,
-                         size_t *chunk_bytes, uint64_t *memory, struct error *err)
+                         const struct merge_limits *limits, merge_sink_memory *sink_memory, bool in_place,
+                         struct merge_size *out, struct error *err)
 {
     uint64_t cap = limits->memory ? limits->memory : standard_memory, need = 0;
 
     for (size_t bytes = MOST_CHUNK_BYTES; bytes >= LEAST_CHUNK_BYTES; bytes /= 2) {
-        if (!memory_of(context, plan, sink_memory, old, bytes, &need))
+        if (!memory_of(context, plan, sink_memory, in_place, bytes, &need))
             return error_set(err, ERROR_UNSUPPORTED, "a tensor cannot be merged from %zu models at once",
                              most_sources(plan));
         if (need <= cap) {
-            *chunk_bytes = bytes;
-            *memory = need;
+            *out = (struct merge_size){.chunk_bytes = bytes, .memory = need};
             return true;
         }
     }
     return error_set(err, ERROR_USAGE,
-                     "%" PRIu64 " MiB of memory are too little for this merge: it needs %" PRIu64, cap >> 20,
-                     (need >> 20) + 1);
-}
-
-bool merge_memory(const struct context *context, const struct merge_plan *plan,
-                  const struct merge_limits *limits, uint64_t sink_memory, bool old, uint64_t *out,
-                  struct error *err)
-{
-    size_t chunk_bytes;
-
-    return choose_chunk(context, plan, limits, sink_memory, old, &chunk_bytes, out, err);
+                     "%" PRIu64 " MiB of memory is too little for this merge: it needs %" PRIu64 " MiB",
+                     cap >> 20, (need >> 20) + 1);
 }
 
 /* ---- checks ---- */
@@ -142,10 +133,10 @@ static bool check_parameters(const struct merge_plan *plan, const struct merge_t
                                method->name, fault);
 }
 
-bool merge_check(const struct context *context, const struct merge_plan *plan,
-                 const struct merge_limits *limits, uint64_t sink_memory, bool old, struct error *err)
+bool merge_prepare(const struct context *context, const struct merge_plan *plan,
+                   const struct merge_limits *limits, merge_sink_memory *sink_memory, bool in_place,
+                   struct merge_size *out, struct error *err)
 {
-    uint64_t memory;
     double *weights = memory_array(most_sources(plan), sizeof *weights);
     bool ok = weights ? true : error_memory(err, "checking a merge");
 
@@ -153,7 +144,7 @@ bool merge_check(const struct context *context, const struct merge_plan *plan,
         ok = check_dtypes(plan, &plan->tensors[i], err) &&
              check_parameters(plan, &plan->tensors[i], weights, err);
     free(weights);
-    return ok && merge_memory(context, plan, limits, sink_memory, old, &memory, err);
+    return ok && choose_chunk(context, plan, limits, sink_memory, in_place, out, err);
 }
 
 /* ---- sources ---- */
@@ -366,16 +357,13 @@ static bool make_run(struct run *r, struct error *err)
            chunk_queue_new(r->sink, r->chunk_bytes, r->done->tensors, &r->queue, err);
 }
 
-bool merge_run(const struct context *context, const struct merge_plan *plan,
-               const struct merge_limits *limits, const struct merge_sink *sink, struct merge_done *done,
-               struct error *err)
+bool merge_run(const struct context *context, const struct merge_plan *plan, const struct merge_sink *sink,
+               struct merge_done *done, struct error *err)
 {
     struct merge_done made = {0};
-    struct run r = {.context = context, .plan = plan, .sink = sink, .done = &made};
-    uint64_t memory;
-    bool ok =
-        choose_chunk(context, plan, limits, sink->memory, sink->old != NULL, &r.chunk_bytes, &memory, err) &&
-        make_done(plan, &made, err) && make_run(&r, err);
+    struct run r = {
+        .context = context, .plan = plan, .sink = sink, .done = &made, .chunk_bytes = sink->chunk_bytes};
+    bool ok = make_done(plan, &made, err) && make_run(&r, err);
 
     for (size_t i = 0; ok && i < sink->n; i++)
         r.total += chunk_units(&plan->tensors[sink->order[i]]) * chunk_unit(&plan->tensors[sink->order[i]]);

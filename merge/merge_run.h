@@ -18,22 +18,31 @@ struct merge_sink {
     /* Bytes of a source as they were before the merge; NULL: they never change. */
     bool (*old)(void *user, const struct tensor *source, uint64_t offset, uint64_t n, void *out,
                 struct error *err);
-    /* Which sources need `old` in any case: [n_tensors of the plan][n_sources]. */
+    /* Whether a source has to be read by `old`. */
     bool (*is_moving)(void *user, size_t tensor, size_t source);
-    uint64_t memory; /* that the sink uses itself */
+    size_t chunk_bytes; /* as merge_chunk_bytes chose */
 };
 
-bool merge_run(const struct context *context, const struct merge_plan *plan,
-               const struct merge_limits *limits, const struct merge_sink *sink, struct merge_done *done,
-               struct error *err);
+/* How large chunks are, and what a merge in such chunks takes of memory at most. */
+struct merge_size {
+    size_t chunk_bytes;
+    uint64_t memory;
+};
+/* What the sink uses itself with chunks of that size; NULL: nothing to speak of. */
+typedef uint64_t merge_sink_memory(size_t chunk_bytes);
 
-/* What every way of carrying a plan out checks first: dtypes that can be read and written, parameters that
- * give something finite, a cap that is large enough. */
-bool merge_check(const struct context *context, const struct merge_plan *plan,
-                 const struct merge_limits *limits, uint64_t sink_memory, bool old, struct error *err);
-/* Bytes that merge_run uses at most, the sink's included. */
-bool merge_memory(const struct context *context, const struct merge_plan *plan,
-                  const struct merge_limits *limits, uint64_t sink_memory, bool old, uint64_t *out,
-                  struct error *err);
+/* What every way of carrying a plan out does first: checks dtypes and parameters, and chooses chunks that fit
+ * under the cap. `in_place`: sources may be read by `old`. */
+bool merge_prepare(const struct context *context, const struct merge_plan *plan,
+                   const struct merge_limits *limits, merge_sink_memory *sink_memory, bool in_place,
+                   struct merge_size *out, struct error *err);
+
+/* memory, disk, undo_disk and written of a merge in place. */
+bool merge_into_estimate(const struct context *context, const struct merge_plan *plan,
+                         const struct merge_limits *limits, const struct checkpoint *target,
+                         struct merge_estimate *out, struct error *err);
+
+bool merge_run(const struct context *context, const struct merge_plan *plan, const struct merge_sink *sink,
+               struct merge_done *done, struct error *err);
 
 #endif
