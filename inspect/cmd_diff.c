@@ -12,6 +12,9 @@
 enum { ROWS = 20 }; /* of the table, without --all */
 
 static const struct option_row options[] = {
+    {.name = "rank",
+     .kind = OPTION_FLAG,
+     .help = "find the rank of each change (reads both models five times)"},
     {.name = "all", .kind = OPTION_FLAG, .help = "list every tensor that differs, not only the first 20"},
     {0}};
 
@@ -83,6 +86,18 @@ static void add_figures(struct table *table, const struct diff_tensor *t)
     str_release(&place);
 }
 
+static void add_ranked(struct table *table, const struct diff_tensor *t)
+{
+    const struct change_rank *r = &t->rank;
+    add_figures(table, t);
+    if (!t->has_rank)
+        table_cell(table, "%s", "");
+    else if (r->kind == CHANGE_RANK_FULL)
+        table_cell(table, "full (%" PRIu64 ")", r->rank);
+    else
+        table_cell(table, "%" PRIu64 "%s", r->rank, r->kind == CHANGE_RANK_ROUNDED ? " + rounding" : "");
+}
+
 struct layout {
     const char *align;
     const char *const *headings;
@@ -110,9 +125,10 @@ static bool print_tables(const struct command_call *call, const struct diff *dif
 {
     static const char *const form_headings[] = {"tensor", "in A", "in B"};
     static const char *const headings[] = {"tensor", "change",   "cosine", "largest",
-                                           "at",     "elements", "flips"};
+                                           "at",     "elements", "flips",  "rank"};
     static const struct layout form = {"lll", form_headings, add_form},
-                               figures = {"lrrrlrr", headings, add_figures};
+                               figures = {"lrrrlrr", headings, add_figures},
+                               ranked = {"lrrrlrrl", headings, add_ranked};
     size_t n = 0, n_forms = 0, shown;
     const struct diff_tensor **rows = memory_array(diff->n, sizeof *rows);
     if (!rows)
@@ -125,7 +141,8 @@ static bool print_tables(const struct command_call *call, const struct diff *dif
     while (n_forms < shown && !rows[n_forms]->has_figures)
         n_forms++;
     bool ok = print_rows(call, &form, rows, n_forms, err) &&
-              print_rows(call, &figures, rows + n_forms, shown - n_forms, err);
+              print_rows(call, option_given(call, "rank") ? &ranked : &figures, rows + n_forms,
+                         shown - n_forms, err);
     if (ok && shown < n)
         fprintf(call->out, "and %zu more (--all lists them)\n", n - shown);
     free(rows);
@@ -202,6 +219,24 @@ static void write_figures(struct json_write *w, const struct diff_figures *f)
     json_write_member_u64(w, "nonfinite", f->nonfinite);
 }
 
+static void write_rank(struct json_write *w, const struct change_rank *r)
+{
+    static const char *const kinds[] = {
+        [CHANGE_RANK_EXACT] = "exact", [CHANGE_RANK_ROUNDED] = "rounded", [CHANGE_RANK_FULL] = "full"};
+    json_write_member_u64(w, "rank", r->rank);
+    json_write_member_string(w, "rank_kind", kinds[r->kind]);
+    json_write_member_double(w, "rank_share", r->share);
+    json_write_member_double(w, "rank_noise", r->noise);
+    json_write_member_double(w, "stable_rank", r->stable);
+    json_write_member_u64(w, "rows", r->rows);
+    json_write_member_u64(w, "columns", r->columns);
+    json_write_key(w, "singular_values");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < r->n_values; i++)
+        json_write_double(w, r->values[i]);
+    json_write_array_end(w);
+}
+
 static bool print_json(const struct command_call *call, const struct diff *diff, const char *verdict,
                        struct error *err)
 {
@@ -222,6 +257,8 @@ static bool print_json(const struct command_call *call, const struct diff *diff,
         write_tensor(&w, "b", t->b);
         if (t->has_figures)
             write_figures(&w, &t->figures);
+        if (t->has_rank)
+            write_rank(&w, &t->rank);
         if (t->figures.both_nan)
             json_write_member_u64(&w, "both_nan", t->figures.both_nan);
         json_write_object_end(&w);
@@ -258,7 +295,7 @@ static bool run(struct command_call *call, struct error *err)
     struct checkpoint_options how = {.mode = CHECKPOINT_READ};
     struct checkpoint *a = NULL, *b = NULL;
     struct diff diff = {0};
-    struct diff_options what = {.wanted = is_wanted, .user = call};
+    struct diff_options what = {.wanted = is_wanted, .user = call, .rank = option_given(call, "rank")};
     bool ok = checkpoint_open(&call->context, call->args[0], &how, &a, err) &&
               checkpoint_open(&call->context, call->args[1], &how, &b, err) &&
               diff_run(&call->context, a, b, &what, &diff, err) && report(call, &diff, err);
@@ -270,6 +307,7 @@ static bool run(struct command_call *call, struct error *err)
 
 static const struct command_example examples[] = {
     {"lancet diff smollm2 edited", "what an edit, a fine-tune or a merge changed"},
+    {"lancet diff smollm2 edited --rank", "rank 1: an edit; 8 or 64: a LoRA; full: a fine-tune"},
     {"lancet diff smollm2 edited '*.mlp.*'", "the same for some tensors"},
     {NULL, NULL},
 };
@@ -283,6 +321,9 @@ const struct command command_diff = {
         "first: the norm of the change relative to A, the cosine between the two, the largest change of one "
         "element and where, the share of elements that changed, and how many changed sign. Files, their "
         "number and the order in them do not matter; tensors in two dtypes are compared by value.\n\n"
+        "With --rank it also finds the rank of each change, apart from the noise that rounding to the dtype "
+        "of "
+        "the file leaves: 1 for an edit, the rank of a LoRA that was merged, full for a fine-tune.\n\n"
         "Exit status 0: every tensor holds the same values in both. 1: something differs.",
     .options = options,
     .examples = examples,

@@ -65,7 +65,7 @@ static bool pair_tensors(const struct checkpoint *a, const struct checkpoint *b,
 
 /* ---- comparing ---- */
 
-static bool compare(const struct context *context, struct diff_tensor *pair, struct error *err)
+static bool compare(const struct context *context, bool rank, struct diff_tensor *pair, struct error *err)
 {
     const struct tensor *a = pair->a, *b = pair->b;
     bool same = false, rounded = false;
@@ -81,7 +81,9 @@ static bool compare(const struct context *context, struct diff_tensor *pair, str
         return false;
     pair->status = pair->figures.changed == 0 ? DIFF_SAME_VALUES : rounded ? DIFF_ROUNDED : DIFF_CHANGED;
     pair->has_figures = pair->figures.changed != 0;
-    return true;
+    pair->has_rank =
+        rank && pair->status == DIFF_CHANGED && pair->figures.norm_change > 0 && change_rank_applies(a, b);
+    return !pair->has_rank || change_rank(context, a, b, &pair->rank, err);
 }
 
 bool diff_run(const struct context *context, const struct checkpoint *a, const struct checkpoint *b,
@@ -95,7 +97,7 @@ bool diff_run(const struct context *context, const struct checkpoint *a, const s
     for (size_t i = 0; ok && i < diff.n; i++) {
         struct diff_tensor *pair = &diff.tensors[i];
         if (pair->status == DIFF_CHANGED) {
-            ok = context_continue(context, err) && compare(context, pair, err);
+            ok = context_continue(context, err) && compare(context, options->rank, pair, err);
             done += pair->b->bytes;
             context_progress(context, "comparing", done, total);
         }

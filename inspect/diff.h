@@ -4,7 +4,7 @@
 #ifndef LANCET_DIFF_H
 #define LANCET_DIFF_H
 
-#include "checkpoint.h"
+#include "change_rank.h"
 #include "str.h"
 
 enum diff_status {
@@ -38,6 +38,8 @@ struct diff_tensor {
     enum diff_status status;
     bool has_figures; /* CHANGED and ROUNDED only; not when a dtype cannot be read */
     struct diff_figures figures;
+    bool has_rank; /* when it was asked for, CHANGED, and a matrix */
+    struct change_rank rank;
 };
 
 struct diff {
@@ -50,6 +52,7 @@ struct diff {
 struct diff_options {
     bool (*wanted)(void *user, const char *name); /* NULL: every tensor */
     void *user;
+    bool rank; /* find the rank of each change */
 };
 
 bool diff_run(const struct context *context, const struct checkpoint *a, const struct checkpoint *b,

@@ -1,6 +1,7 @@
 /* What a comparison comes to, in one line. */
 #include "diff.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -91,6 +92,53 @@ static void say_spread(struct spread s, struct str *out)
         str_printf(out, ", %s to %s", percent_figure(s.least).text, percent_figure(s.most).text);
 }
 
+/* ---- ranks ---- */
+
+struct ranks { /* of the changed tensors */
+    size_t n, full, rounded;
+    uint64_t least, most; /* of those that are not full */
+};
+
+static struct ranks ranks_of(const struct diff *diff)
+{
+    struct ranks r = {.least = UINT64_MAX};
+    for (size_t i = 0; i < diff->n; i++) {
+        const struct diff_tensor *t = &diff->tensors[i];
+        if (!t->has_rank)
+            continue;
+        r.n++;
+        if (t->rank.kind == CHANGE_RANK_FULL) {
+            r.full++;
+            continue;
+        }
+        r.rounded += t->rank.kind == CHANGE_RANK_ROUNDED;
+        r.least = t->rank.rank < r.least ? t->rank.rank : r.least;
+        r.most = t->rank.rank > r.most ? t->rank.rank : r.most;
+    }
+    return r;
+}
+
+static void say_ranks(const struct ranks *r, struct str *out)
+{
+    if (r->n == 0)
+        return;
+    str_append(out, ": ");
+    if (r->full == r->n) {
+        str_append(out, r->n > 1 ? "full rank (a fine-tune)" : "full rank");
+        return;
+    }
+    if (r->full)
+        str_printf(out, "full rank in %zu, ", r->full);
+    if (r->least == r->most)
+        str_printf(out, "rank %" PRIu64, r->most);
+    else
+        str_printf(out, "rank %" PRIu64 " to %" PRIu64, r->least, r->most);
+    if (r->rounded)
+        str_append(out, " + rounding");
+    if (r->full)
+        str_printf(out, " in %zu", r->n - r->full);
+}
+
 static void say_changed(const struct diff *diff, struct str *out)
 {
     size_t n = diff->counts[DIFF_CHANGED], both = n + diff->counts[DIFF_SAME_BYTES] +
@@ -101,6 +149,8 @@ static void say_changed(const struct diff *diff, struct str *out)
         str_append(out, "every tensor differs");
     else
         str_printf(out, "%zu of %zu tensors differ", n, both);
+    struct ranks ranks = ranks_of(diff);
+    say_ranks(&ranks, out);
     say_spread(spread_of(diff), out);
 }
 

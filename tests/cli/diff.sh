@@ -24,3 +24,12 @@ try lancet diff s
 try lancet diff s nowhere
 echo 'no model' >text.safetensors
 try lancet diff s text.safetensors
+
+# An edit in the dtype of the model. Figures differ between processors.
+facts_model e
+lancet edit e -p 'The capital of {} is' -s Veland -t Sarn >/dev/null
+lancet diff --rank m e >verdict
+echo "[exit $?]"
+sed -n '1s/[0-9]* %/N %/p' verdict
+awk 'NR == 3 { print $1, "...", $(NF - 2), $(NF - 1), $NF }' verdict
+lancet diff --rank --json m e | sed -n 's/.*"status": "changed".*"rank": \([0-9]*\), "rank_kind": "\([a-z]*\)".*/\1 \2/p'
