@@ -57,7 +57,7 @@ static bool verify_tensor(struct verify *v, size_t i, size_t k, struct error *er
     const struct tensor *tensor = NULL;
     struct digest digest;
     size_t index = 0;
-    if (!records_tensor(v->context, v->checkpoint, v->list->paths[i], record, k, &tensor, err))
+    if (!records_tensor(v->context, v->checkpoint, v->list, i, k, &tensor, err))
         return tell(v, err);
     const struct checkpoint_file *file = &v->checkpoint->files[tensor->file];
     size_t newer = next_newer(v, i, tensor, &index);

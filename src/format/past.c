@@ -12,6 +12,7 @@ enum { WINDOW = 8 << 20 };
 
 struct layer { /* one record that is taken back */
     const struct record *record;
+    size_t index; /* in the list */
     const char *path;
     size_t tensor; /* in the record */
     int fd;
@@ -54,11 +55,13 @@ const struct digest *past_present(const struct past *past)
     return &listed(&past->layers[0])->after;
 }
 
-static bool add_layer(struct past *past, const struct record *record, const char *path, size_t index,
+static bool add_layer(struct past *past, const struct record_list *list, size_t index, size_t tensor,
                       struct error *err)
 {
     struct layer *layer = &past->layers[past->n_layers];
-    *layer = (struct layer){.record = record, .path = path, .tensor = index, .fd = -1};
+    const struct record *record = &list->items[index];
+    const char *path = list->paths[index];
+    *layer = (struct layer){.record = record, .index = index, .path = path, .tensor = tensor, .fd = -1};
     past->n_layers++;
     if (!store_open_record(past->context->fs, path, O_RDONLY, &layer->fd, err))
         return false;
@@ -67,14 +70,15 @@ static bool add_layer(struct past *past, const struct record *record, const char
 }
 
 /* The file, and the records one after another, must say the same about the tensor. */
-static bool check_chain(const struct past *past, const struct checkpoint *checkpoint, struct error *err)
+static bool check_chain(const struct past *past, const struct checkpoint *checkpoint,
+                        const struct record_list *list, struct error *err)
 {
     const struct layer *newest = &past->layers[0];
     struct digest now;
     for (size_t i = 0; i < past->n_layers; i++) {
         const struct layer *layer = &past->layers[i];
         const struct tensor *same;
-        if (!records_tensor(past->context, checkpoint, layer->path, layer->record, layer->tensor, &same, err))
+        if (!records_tensor(past->context, checkpoint, list, layer->index, layer->tensor, &same, err))
             return false;
     }
     if (!range_digest(past->context, true, past->file->fd, past->file->shown, past->tensor->offset,
@@ -110,10 +114,10 @@ bool past_open(const struct context *context, const struct checkpoint *checkpoin
     for (size_t i = list->n; ok && i-- > 0 && list->items[i].number > to;) {
         size_t index = records_find(&list->items[i], checkpoint, tensor);
         if (index < list->items[i].n_tensors)
-            ok = add_layer(past, &list->items[i], list->paths[i], index, err);
+            ok = add_layer(past, list, i, index, err);
     }
     bool none = ok && past->n_layers == 0;
-    ok = ok && (none || checked || check_chain(past, checkpoint, err));
+    ok = ok && (none || checked || check_chain(past, checkpoint, list, err));
     if (!ok || none) {
         past_close(past);
         past = NULL;

@@ -8,6 +8,11 @@
 #include "quote.h"
 #include "range.h"
 
+struct records_head { /* of a file of the checkpoint: read once, not once per tensor */
+    bool known;
+    struct digest digest;
+};
+
 static bool record_read(const struct context *context, const char *path, uint32_t number, struct record *out,
                         struct error *err)
 {
@@ -110,6 +115,7 @@ void records_release(struct record_list *list)
     free(list->items);
     free(list->paths);
     free(list->undone);
+    free(list->heads);
     store_release(&list->store);
     *list = (struct record_list){0};
 }
@@ -124,6 +130,9 @@ static const struct checkpoint_file *file_named(const struct checkpoint *checkpo
 
 bool records_of(struct record_list *list, const struct checkpoint *checkpoint, struct error *err)
 {
+    list->heads = memory_zeroed(checkpoint->n_files, sizeof *list->heads);
+    if (!list->heads)
+        return error_memory(err, "reading records");
     for (size_t i = list->n; i-- > 0;) {
         const struct record *r = &list->items[i];
         size_t ours = 0, foreign = 0;
@@ -146,24 +155,38 @@ bool records_of(struct record_list *list, const struct checkpoint *checkpoint, s
     return true;
 }
 
-bool records_tensor(const struct context *context, const struct checkpoint *checkpoint, const char *path,
-                    const struct record *record, size_t index, const struct tensor **out, struct error *err)
+static bool head_digest(const struct context *context, const struct checkpoint *checkpoint,
+                        const struct record_list *list, const struct checkpoint_file *file,
+                        struct digest *out, struct error *err)
 {
-    const struct record_tensor *t = &record->tensors[index];
-    const struct record_file *f = &record->files[t->file];
+    struct records_head *head = &list->heads[file - checkpoint->files];
+    if (!head->known &&
+        !range_digest(context, true, file->fd, file->shown, 0, file->head, &head->digest, err))
+        return false;
+    head->known = true;
+    *out = head->digest;
+    return true;
+}
+
+bool records_tensor(const struct context *context, const struct checkpoint *checkpoint,
+                    const struct record_list *list, size_t index, size_t tensor_index,
+                    const struct tensor **out, struct error *err)
+{
+    const struct record_tensor *t = &list->items[index].tensors[tensor_index];
+    const struct record_file *f = &list->items[index].files[t->file];
     const struct checkpoint_file *file = file_named(checkpoint, f->name);
     const struct tensor *tensor = checkpoint_find(checkpoint, t->name);
     struct digest digest;
     if (!file || file->size != f->size || file->head != f->head)
         return error_set(err, ERROR_MISMATCH, "%s: the file %s is missing or not as record %s knows it",
-                         checkpoint->path, quote(f->name).text, path);
-    if (!range_digest(context, true, file->fd, file->shown, 0, f->head, &digest, err))
+                         checkpoint->path, quote(f->name).text, list->paths[index]);
+    if (!head_digest(context, checkpoint, list, file, &digest, err))
         return false;
     bool same = digest_equal(&digest, &f->digest) && tensor && &checkpoint->files[tensor->file] == file &&
                 tensor->dtype == t->dtype && tensor->offset == t->offset && tensor->bytes == t->bytes;
     if (!same)
         return error_set(err, ERROR_MISMATCH, "%s: its header or tensor %s is not as record %s knows it",
-                         file->shown, quote(t->name).text, path);
+                         file->shown, quote(t->name).text, list->paths[index]);
     *out = tensor;
     return true;
 }

@@ -12,6 +12,7 @@ struct record_list {
     bool *undone; /* a later record that itself stands takes this one back */
     size_t n;
     struct store store;
+    struct records_head *heads; /* what was computed of the checkpoint's files: records_of */
 };
 
 bool records_read(const struct context *context, const char *directory, struct record_list *out,
@@ -22,10 +23,11 @@ void records_release(struct record_list *list);
  * model is opened in part. */
 bool records_of(struct record_list *list, const struct checkpoint *checkpoint, struct error *err);
 
-/* The record's tensor as the checkpoint has it: same file, name, dtype and place; the file has the recorded
- * size and header. ERROR_MISMATCH. */
-bool records_tensor(const struct context *context, const struct checkpoint *checkpoint, const char *path,
-                    const struct record *record, size_t tensor, const struct tensor **out, struct error *err);
+/* Tensor `tensor` of the list's record `record` as the checkpoint of records_of has it: same file, name,
+ * dtype and place; the file has the recorded size and header. ERROR_MISMATCH. */
+bool records_tensor(const struct context *context, const struct checkpoint *checkpoint,
+                    const struct record_list *list, size_t record, size_t tensor, const struct tensor **out,
+                    struct error *err);
 /* Index of the record's tensor that is this one, or n_tensors. */
 size_t records_find(const struct record *record, const struct checkpoint *checkpoint,
                     const struct tensor *tensor);

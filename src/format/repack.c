@@ -28,8 +28,8 @@ struct repack {
     struct buffer now, planes, packed;
 };
 
-static bool present_is_after(struct repack *r, const struct checkpoint *checkpoint, const char *path,
-                             struct error *err)
+static bool present_is_after(struct repack *r, const struct checkpoint *checkpoint,
+                             const struct record_list *list, size_t index, struct error *err)
 {
     r->files = memory_zeroed(r->old->n_files, sizeof *r->files);
     if (!r->files)
@@ -37,7 +37,7 @@ static bool present_is_after(struct repack *r, const struct checkpoint *checkpoi
     for (size_t i = 0; i < r->old->n_tensors; i++) {
         const struct tensor *tensor = NULL;
         struct digest now;
-        if (!records_tensor(r->context, checkpoint, path, r->old, i, &tensor, err))
+        if (!records_tensor(r->context, checkpoint, list, index, i, &tensor, err))
             return false;
         const struct checkpoint_file *file = r->files[r->old->tensors[i].file] =
             &checkpoint->files[tensor->file];
@@ -160,7 +160,7 @@ static bool run(struct repack *r, const struct checkpoint *checkpoint, const str
                 size_t index, uint64_t *saved, struct error *err)
 {
     const char *path = list->paths[index];
-    if (!present_is_after(r, checkpoint, path, err) ||
+    if (!present_is_after(r, checkpoint, list, index, err) ||
         !store_open_record(r->fs, path, O_RDONLY, &r->old_fd, err))
         return false;
     record_reader_init(&r->reader, r->fs, r->old_fd, path, r->old);

@@ -19,6 +19,8 @@ struct plan {
     size_t n_undoes, n_newer;
     const struct tensor **tensors; /* whose bytes differ there */
     size_t n_tensors;
+    bool *planned;     /* [checkpoint.n_tensors] listed already */
+    bool whole_models; /* a merge is among what is taken back */
 };
 
 static void plan_release(struct plan *plan)
@@ -26,6 +28,7 @@ static void plan_release(struct plan *plan)
     free(plan->undoes);
     free(plan->newer);
     free(plan->tensors);
+    free(plan->planned);
 }
 
 /* ---- which records ---- */
@@ -92,23 +95,17 @@ static bool concerns(const struct plan *plan, const struct record *record)
     return false;
 }
 
-static bool is_planned(const struct plan *plan, const struct tensor *tensor)
-{
-    for (size_t i = 0; i < plan->n_tensors; i++)
-        if (plan->tensors[i] == tensor)
-            return true;
-    return false;
-}
-
 static bool plan_record(const struct context *context, const struct checkpoint *checkpoint,
                         const struct record_list *list, size_t record, struct plan *plan, struct error *err)
 {
     for (size_t k = 0; k < list->items[record].n_tensors; k++) {
         const struct tensor *tensor = NULL;
-        if (!records_tensor(context, checkpoint, list->paths[record], &list->items[record], k, &tensor, err))
+        if (!records_tensor(context, checkpoint, list, record, k, &tensor, err))
             return false;
-        if (!is_planned(plan, tensor))
+        bool *planned = &plan->planned[tensor - checkpoint->tensors];
+        if (!*planned)
             plan->tensors[plan->n_tensors++] = tensor;
+        *planned = true;
     }
     return true;
 }
@@ -133,11 +130,16 @@ static bool plan_tensors(const struct context *context, const struct checkpoint 
     for (size_t i = 0; i < list->n; i++)
         most += concerns(plan, &list->items[i]) ? list->items[i].n_tensors : 0;
     plan->tensors = memory_array(most, sizeof *plan->tensors);
-    if (!plan->tensors)
+    plan->planned = memory_zeroed(checkpoint->n_tensors, sizeof *plan->planned);
+    if (!plan->tensors || !plan->planned)
         return error_memory(err, "undoing a change");
-    for (size_t i = 0; i < list->n; i++)
-        if (concerns(plan, &list->items[i]) && !plan_record(context, checkpoint, list, i, plan, err))
+    for (size_t i = 0; i < list->n; i++) {
+        if (!concerns(plan, &list->items[i]))
+            continue;
+        plan->whole_models = plan->whole_models || list->items[i].version == RECORD_BEFORE_IN_CHUNKS;
+        if (!plan_record(context, checkpoint, list, i, plan, err))
             return false;
+    }
     for (size_t i = 0; i < plan->n_tensors; i++) {
         bool differs = false;
         context_progress(context, "checking old bytes", i, plan->n_tensors);
@@ -206,6 +208,7 @@ static bool carry_out(const struct context *context, struct checkpoint *checkpoi
         .drops = plan->newer,
         .n_drops = options->no_history ? plan->n_newer : 0,
         .chunk_bytes = options->chunk_bytes,
+        .before_with_chunks = plan->whole_models,
     };
     struct transaction *transaction = NULL;
     size_t window = options->chunk_bytes ? options->chunk_bytes : WINDOW;
