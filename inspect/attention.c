@@ -125,6 +125,8 @@ bool attention_choose(const struct opened *opened, const struct prompt *prompt,
         attention_shown_release(&shown);
         return false;
     }
+    if (wish->one_map && shown.n_layers * shown.n_heads > 1)
+        shown.average = AVERAGE_ALL;
     shown.n_groups = shown.average == AVERAGE_ALL ? 1 : shown.n_layers;
     shown.n_maps = shown.average == AVERAGE_NONE ? shown.n_heads : 1;
     *out = shown;

@@ -23,6 +23,7 @@ struct attention_wish {         /* as the command line has it */
     unsigned digits;            /* significant digits, in text */
     bool scores;                /* before softmax */
     enum attention_average average;
+    bool one_map; /* AVERAGE_ALL where there would be several */
 };
 
 struct attention_shown {

@@ -141,6 +141,19 @@ void attention_name(const struct attention_shown *shown, size_t layer, char out[
              shown->scores ? "hook_attn_scores" : "hook_pattern");
 }
 
+void attention_title(const struct attention_shown *shown, size_t group, size_t map, struct str *out)
+{
+    size_t n_heads = shown->n_heads;
+    if (shown->average == AVERAGE_NONE)
+        str_printf(out, "layer %zu, head %zu", shown->layers[group], shown->heads[map]);
+    else if (shown->average == AVERAGE_ALL && shown->n_layers > 1)
+        str_printf(out, "mean of %zu heads in %zu layers", shown->n_layers * n_heads, shown->n_layers);
+    else if (n_heads > 1)
+        str_printf(out, "layer %zu, mean of %zu heads", shown->layers[group], n_heads);
+    else
+        str_printf(out, "layer %zu, head %zu", shown->layers[group], shown->heads[0]);
+}
+
 /* ---- numbers ---- */
 
 /* n times "0," or "null,". */

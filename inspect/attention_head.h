@@ -13,6 +13,9 @@ bool attention_head_text(const struct attention_shown *shown, struct str *out, s
 enum { ATTENTION_NAME = 64 };
 void attention_name(const struct attention_shown *shown, size_t layer, char out[ATTENTION_NAME]);
 
+/* For people: "layer 3, head 4", "layer 3, mean of 12 heads", "mean of 144 heads in 12 layers". */
+void attention_title(const struct attention_shown *shown, size_t group, size_t map, struct str *out);
+
 /* Text of the numbers of a row, with commas between them: masked ones are 0, of scores null. Returns the
  * length. `out` has n_tokens * ATTENTION_NUMBER bytes. */
 enum { ATTENTION_NUMBER = 25 };

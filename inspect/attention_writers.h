@@ -7,6 +7,7 @@
 /* In the order in which help lists them. */
 /* clang-format off */
 #define ATTENTION_WRITERS(ROW) \
+    ROW(attention_terminal) \
     ROW(attention_json) \
     ROW(attention_jsonl) \
     ROW(attention_csv) \

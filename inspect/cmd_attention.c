@@ -71,7 +71,7 @@ static bool choose_writer(const struct command_call *call, const struct attentio
     else if (file)
         writer = attention_writer_of_file(file);
     else
-        writer = attention_writer_named("json");
+        writer = attention_writer_named("terminal");
     if (!writer)
         return no_writer(call, name, file, err);
     *out = writer;
@@ -142,6 +142,7 @@ static bool run(struct command_call *call, struct error *err)
         .top_k = (size_t)option_u64(call, "topk"),
         .digits = (unsigned)option_u64(call, "digits"),
         .scores = option_given(call, "scores"),
+        .one_map = writer->one_map,
         .average = option_given(call, "average-heads") ? AVERAGE_HEADS : AVERAGE_NONE,
     };
     bool ok = opened_open(call, call->args[0], true, &opened, err) &&
