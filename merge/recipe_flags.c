@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_write.h"
 #include "quote.h"
 #include "recipe_read.h"
 #include "str.h"
@@ -136,16 +137,57 @@ static void quoted(struct str *s, const char *text)
     str_append(s, "\"");
 }
 
-static void write_models(struct str *s, const struct recipe_flags *flags, const struct recipe *recipe)
+static void write_number(struct str *s, double number)
+{
+    struct json_write w;
+    json_write_to_str(&w, s, false);
+    json_write_double(&w, number);
+}
+
+static void write_value(struct str *s, const struct recipe_value *value)
+{
+    switch (value->kind) {
+    case VALUE_NUMBER:
+        str_printf(s, "%.17g", value->number);
+        break;
+    case VALUE_BOOL:
+        str_append(s, value->number != 0 ? "true" : "false");
+        break;
+    case VALUE_GRADIENT:
+        for (size_t i = 0; i < value->n_knots; i++) {
+            str_append(s, i ? ", " : "[");
+            write_number(s, value->knots[i]);
+        }
+        str_append(s, "]");
+        break;
+    case VALUE_CONDITIONS:
+        for (size_t i = 0; i < value->n_conditions; i++) {
+            str_append(s, i ? ", {" : "[{");
+            if (value->conditions[i].filter) {
+                str_append(s, "filter: ");
+                quoted(s, value->conditions[i].filter);
+                str_append(s, ", ");
+            }
+            str_append(s, "value: ");
+            write_value(s, &value->conditions[i].value);
+            str_append(s, "}");
+        }
+        str_append(s, "]");
+    }
+}
+
+static void write_models(struct str *s, const struct recipe *recipe)
 {
     str_append(s, "models:\n");
-    for (size_t i = 0; i < flags->n_models; i++) {
+    for (size_t i = 0; i < recipe->slices[0].n_inputs; i++) {
         const struct recipe_input *input = &recipe->slices[0].inputs[i];
         str_append(s, "  - model: ");
         quoted(s, input->model);
-        if (input->parameters.n)
-            str_printf(s, "\n    parameters: {%s: %s}", input->parameters.items[0].name,
-                       strrchr(flags->models[i], ':') + 1);
+        if (input->parameters.n) {
+            str_printf(s, "\n    parameters: {%s: ", input->parameters.items[0].name);
+            write_value(s, &input->parameters.items[0].value);
+            str_append(s, "}");
+        }
         str_append(s, "\n");
     }
 }
@@ -160,10 +202,12 @@ static bool write_text(struct recipe_reader *reader, const struct recipe_flags *
         quoted(&s, flags->base);
         str_append(&s, "\n");
     }
-    write_models(&s, flags, recipe);
-    for (size_t i = 0; i < flags->n_parameters; i++)
-        str_printf(&s, "%s  %s: %s\n", i ? "" : "parameters:\n", recipe->parameters.items[i].name,
-                   strchr(flags->parameters[i], '=') + 1);
+    write_models(&s, recipe);
+    for (size_t i = 0; i < recipe->parameters.n; i++) {
+        str_printf(&s, "%s  %s: ", i ? "" : "parameters:\n", recipe->parameters.items[i].name);
+        write_value(&s, &recipe->parameters.items[i].value);
+        str_append(&s, "\n");
+    }
     const struct {
         const char *key, *value;
     } rest[] = {{"dtype", flags->dtype}, {"out_dtype", flags->out_dtype}, {"semantics", flags->semantics}};

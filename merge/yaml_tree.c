@@ -26,7 +26,8 @@ struct item {
 };
 
 struct builder {
-    const char *name;
+    const char *name, *text;
+    size_t n;
     struct arena *arena;
     yaml_parser_t parser;
     struct anchor *anchors; /* newest first: a name may be anchored anew */
@@ -61,6 +62,16 @@ static bool no_memory(struct builder *b)
     return error_memory(b->err, "reading YAML");
 }
 
+static struct yaml_place place_of_byte(const struct builder *b, size_t offset)
+{
+    struct yaml_place place = {1, 1};
+    for (size_t i = 0; i < offset && i < b->n; i++) {
+        place.line += b->text[i] == '\n';
+        place.column = b->text[i] == '\n' ? 1 : place.column + 1;
+    }
+    return place;
+}
+
 /* The scanner's sentence, and where it says it. */
 static bool next_event(struct builder *b, yaml_event_t *event)
 {
@@ -70,8 +81,8 @@ static bool next_event(struct builder *b, yaml_event_t *event)
     if (p->error == YAML_MEMORY_ERROR)
         return no_memory(b);
     if (p->error == YAML_READER_ERROR)
-        return error_set(b->err, ERROR_FORMAT, "%s: byte %zu: %s", b->name, p->problem_offset,
-                         p->problem ? p->problem : "unreadable");
+        return yaml_error(b->name, place_of_byte(b, p->problem_offset), ERROR_FORMAT, b->err, "%s",
+                          p->problem ? p->problem : "unreadable");
     return yaml_error(b->name, place_of(p->problem_mark), ERROR_FORMAT, b->err, "%s%s%s",
                       p->problem ? p->problem : "not YAML", p->context ? " " : "",
                       p->context ? p->context : "");
@@ -300,7 +311,7 @@ static bool read_document(struct builder *b, struct yaml_node **root)
 bool yaml_tree_parse(const char *name, const char *text, size_t n, struct arena *arena,
                      const struct yaml_node **out, struct error *err)
 {
-    struct builder b = {.name = name, .arena = arena, .err = err};
+    struct builder b = {.name = name, .text = text, .n = n, .arena = arena, .err = err};
     struct yaml_node *root;
     if (n > YAML_MAX_BYTES)
         return error_set(err, ERROR_FORMAT, "%s: %zu bytes are more than a recipe can have", name, n);

@@ -180,7 +180,39 @@ def tokenizer_seeds():
     yield "bad-twice", b'{"model":{"vocab":{"a":0,"a":1},"merges":[]}}\0a'
 
 
-TARGETS = {"journal": journal_seeds, "safetensors": safetensors_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds}
+def recipe_seeds():
+    def recipe(text):
+        return text.strip().replace("|", "\n").encode()
+
+    two = "models: [{model: a, parameters: {weight: 0.3}}, {model: b, parameters: {weight: 1e-5}}]"
+    yield "good-linear", recipe("merge_method: linear|" + two + "|parameters: {normalize: no}|dtype: bfloat16|out_dtype: torch.float32")
+    yield "good-block", recipe("merge_method: task_arithmetic|base_model: ./c|models:|- model: org/a|  parameters:|    weight:|    - filter: mlp|"
+                               "      value: [0, .5, 1]|    - {value: -2}|parameters:|  lambda: 0.7|semantics: mergekit")
+    yield "good-slices", recipe("merge_method: passthrough|slices:|- sources: [{model: a, layer_range: [0, 2]}]|- sources:|  - model: b|"
+                                "    layer_range: [1, 3]|    parameters: {scale: {filter: x, value: 0}}|  base_model: c")
+    yield "good-modules", recipe("merge_method: slerp|base_model: a|modules:|  default:|    models: [{model: a}, {model: b}]|"
+                                 "    parameters: {t: [0, 1]}|tie_word_embeddings: false|tokenizer_source: ~")
+    yield "good-aliases", recipe("merge_method: linear|models: [{model: a, parameters: &p {weight: &w [0, 1]}}, {model: b, parameters: *p}]")
+    yield "good-quoted", recipe("'merge_method': \"linear\"|models: [{model: \"\\u00e9\\n\", parameters: {weight: !}}]".replace("!", "1"))
+    yield "good-flag", b"=[{filter: mlp, value: [0, 1]}, {value: 0.5}]"
+    yield "good-flag-number", b"=1e-5"
+    yield "bad-flag", b"=[0, {value: 1}]"
+    yield "bad-key", recipe("merge_method: linear|normalize: false|" + two)
+    yield "bad-value", recipe("merge_method: slerp|base_model: a|models: [{model: a}, {model: b}]|parameters: {t: 1.5}")
+    yield "bad-range", recipe("merge_method: passthrough|slices: [{sources: [{model: a, layer_range: [2, 0]}]}]")
+    yield "bad-bomb", recipe("a0: &a0 [x, x, x, x, x, x, x, x]|" + "|".join(
+        f"a{i}: &a{i} [" + ", ".join([f"*a{i - 1}"] * 8) + "]" for i in range(1, 8)))
+    yield "bad-loop", recipe("merge_method: &m [*m]")
+    yield "bad-deep", b"[" * 60
+    yield "bad-flow", b"{" * 30 + b"[? : ,]" * 20
+    yield "bad-twice", recipe("merge_method: linear|merge_method: linear")
+    yield "bad-documents", recipe("merge_method: linear|---|x")
+    yield "bad-tag", recipe("merge_method: !!binary aGVsbG8=")
+    yield "bad-bytes", b"merge_method: \xff\xfe\x00"
+    yield "bad-utf16", "merge_method: linear".encode("utf-16")
+
+
+TARGETS = {"recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds}
 
 
 def main():

@@ -69,8 +69,8 @@ START_TEST(faults_are_placed)
     refused("[1]: 2", "f:1:1: a key");
     refused("<<: {a: 1}", "f:1:1: merge keys");
     refused("a: \"x\\0y\"", "f:1:4: a NUL");
-    refused("a: \x01", "f: byte 3: ");
-    refused("a: \xff", "f: byte 3: ");
+    refused("a: \x01", "f:1:4: ");
+    refused("a: \xff", "f:1:4: ");
     refused("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "f:1:33: nested");
 }
 END_TEST
