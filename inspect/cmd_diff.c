@@ -69,7 +69,7 @@ static void add_form(struct table *table, const struct diff_tensor *t)
 
 static void add_figures(struct table *table, const struct diff_tensor *t)
 {
-    const struct diff_figures *f = &t->figures;
+    const struct tensor_comparison *f = &t->figures;
     struct str place = {0};
     place_text(t->a, f->max_at, &place);
     table_cell_text(table, t->name, strlen(t->name));
@@ -205,7 +205,7 @@ static void write_tensor(struct json_write *w, const char *key, const struct ten
     json_write_object_end(w);
 }
 
-static void write_figures(struct json_write *w, const struct diff_figures *f)
+static void write_figures(struct json_write *w, const struct tensor_comparison *f)
 {
     json_write_member_double(w, "relative_norm", f->relative_norm);
     json_write_member_double(w, "cosine", f->cosine);

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "diff_values.h"
 #include "memory.h"
 #include "rows.h"
 
@@ -69,7 +68,7 @@ static bool compare(const struct context *context, bool rank, struct diff_tensor
 {
     const struct tensor *a = pair->a, *b = pair->b;
     bool same = false, rounded = false;
-    if (a->dtype == b->dtype && !diff_same_bytes(context, a, b, &same, err))
+    if (a->dtype == b->dtype && !tensor_same_bytes(context, a, b, &same, err))
         return false;
     if (same) {
         pair->status = DIFF_SAME_BYTES;
@@ -77,7 +76,7 @@ static bool compare(const struct context *context, bool rank, struct diff_tensor
     }
     if (!rows_readable(a->dtype) || !rows_readable(b->dtype))
         return true;
-    if (!diff_values(context, a, b, &pair->figures, &rounded, err))
+    if (!tensor_compare(context, a, b, &pair->figures, &rounded, err))
         return false;
     pair->status = pair->figures.changed == 0 ? DIFF_SAME_VALUES : rounded ? DIFF_ROUNDED : DIFF_CHANGED;
     pair->has_figures = pair->figures.changed != 0;

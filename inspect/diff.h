@@ -6,6 +6,7 @@
 
 #include "change_rank.h"
 #include "str.h"
+#include "tensor_compare.h"
 
 enum diff_status {
     DIFF_SAME_BYTES,  /* dtype and bytes are the same */
@@ -18,26 +19,12 @@ enum diff_status {
     DIFF_STATUSES
 };
 
-/* An element of which one side is NaN or infinite and the other side something else counts as changed, and is
- * left out of the norms and of the largest change. */
-struct diff_figures {
-    double norm_a, norm_b, norm_change; /* Frobenius norms of A, B, B - A */
-    double relative_norm;               /* |B - A| / |A|; infinite where A is zero */
-    double cosine;                      /* NaN where one of them is zero */
-    double max_abs;                     /* largest |b - a| ... */
-    uint64_t max_at;                    /* ... and its element, the first one */
-    uint64_t changed;                   /* elements with b != a */
-    uint64_t flips;                     /* of which the sign is another */
-    uint64_t both_nan;                  /* elements that are NaN on both sides: taken for the same */
-    uint64_t nonfinite;                 /* changed elements with a NaN or an infinity */
-};
-
 struct diff_tensor {
     const char *name;
     const struct tensor *a, *b; /* NULL: there is none */
     enum diff_status status;
     bool has_figures; /* CHANGED and ROUNDED only; not when a dtype cannot be read */
-    struct diff_figures figures;
+    struct tensor_comparison figures;
     bool has_rank; /* when it was asked for, CHANGED, and a matrix */
     struct change_rank rank;
 };

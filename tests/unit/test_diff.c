@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "diff_values.h"
 #include "memory.h"
 #include "model_box.h"
 #include "pool.h"
@@ -117,7 +116,7 @@ START_TEST(nan_on_one_side_is_a_change_and_stays_out_of_the_norms)
     write_model("b.safetensors", ONE("F32", "[5]", "20"), b, sizeof b);
     write_model("s.safetensors", ONE("F32", "[5]", "20"), same, sizeof same);
     struct diff diff = compare("a.safetensors", "b.safetensors");
-    const struct diff_figures *f = &diff.tensors[0].figures;
+    const struct tensor_comparison *f = &diff.tensors[0].figures;
     ck_assert(f->changed == 4 && f->nonfinite == 3 && f->both_nan == 0 && f->flips == 0);
     ck_assert(f->norm_change == 1 && f->norm_a == 3 && f->max_abs == 1 && f->max_at == 0);
     close_both(&diff);
@@ -185,49 +184,6 @@ START_TEST(sharding_does_not_matter)
 }
 END_TEST
 
-/* More than one block and one batch; the last element alone differs. */
-START_TEST(the_same_figures_for_any_number_of_threads)
-{
-    enum { ELEMENTS = 70 * (1 << 16) + 5 };
-    float *a = memory_array(ELEMENTS, sizeof *a), *b = memory_array(ELEMENTS, sizeof *b);
-    struct tensor ta = {.name = "t",
-                        .dtype = DTYPE_F32,
-                        .rank = 1,
-                        .shape = {ELEMENTS},
-                        .elements = ELEMENTS,
-                        .bytes = 4 * (uint64_t)ELEMENTS,
-                        .data = a},
-                  tb = ta;
-    struct diff_figures first, figures;
-    bool same, rounded;
-    tb.data = b;
-    for (size_t i = 0; i < ELEMENTS; i++)
-        b[i] = a[i] = (float)(i % 1013) * 0.37f;
-    ck_assert(diff_same_bytes(&box_context, &ta, &tb, &same, &box_error) && same);
-    b[ELEMENTS - 1] += 3;
-    ck_assert(diff_same_bytes(&box_context, &ta, &tb, &same, &box_error) && !same);
-    ck_assert(diff_values(&box_context, &ta, &tb, &first, &rounded, &box_error) && !rounded);
-    ck_assert(first.changed == 1 && first.max_at == ELEMENTS - 1);
-    for (size_t i = 0; i < ELEMENTS; i++)
-        b[i] = a[i] + (float)(i % 7) * 0.01f;
-    ck_assert(diff_values(&box_context, &ta, &tb, &first, &rounded, &box_error));
-    for (unsigned n_threads = 1; n_threads <= 3; n_threads += 2) {
-        struct context other = box_context;
-        ck_assert(pool_new(n_threads, &other.pool, &box_error));
-        ck_assert(diff_values(&other, &ta, &tb, &figures, &rounded, &box_error));
-        ck_assert_mem_eq(&figures, &first, sizeof figures);
-        pool_free(other.pool);
-    }
-    volatile sig_atomic_t stop = 1;
-    struct context cancelled = box_context;
-    cancelled.cancel = &stop;
-    ck_assert(!diff_values(&cancelled, &ta, &tb, &figures, &rounded, &box_error));
-    ck_assert_int_eq(box_error.kind, ERROR_CANCELLED);
-    free(a);
-    free(b);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("diff");
@@ -240,7 +196,6 @@ int main(void)
     tcase_add_test(tc, what_is_missing_or_has_another_shape);
     tcase_add_test(tc, bytes_of_a_dtype_that_is_not_read);
     tcase_add_test(tc, sharding_does_not_matter);
-    tcase_add_test(tc, the_same_figures_for_any_number_of_threads);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }

@@ -1,4 +1,4 @@
-#include "diff_values.h"
+#include "tensor_compare.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -62,8 +62,8 @@ static bool run_tasks(const struct context *context, struct comparison *c, uint6
     return true;
 }
 
-bool diff_same_bytes(const struct context *context, const struct tensor *a, const struct tensor *b,
-                     bool *same, struct error *err)
+bool tensor_same_bytes(const struct context *context, const struct tensor *a, const struct tensor *b,
+                       bool *same, struct error *err)
 {
     struct comparison c = {.a = a, .b = b};
     bool ok = true;
@@ -173,8 +173,8 @@ static void choose_narrow(struct comparison *c)
     c->narrow = a != b && rows_writable(narrow) ? narrow : DTYPE_COUNT;
 }
 
-bool diff_values(const struct context *context, const struct tensor *a, const struct tensor *b,
-                 struct diff_figures *out, bool *rounded, struct error *err)
+bool tensor_compare(const struct context *context, const struct tensor *a, const struct tensor *b,
+                    struct tensor_comparison *out, bool *rounded, struct error *err)
 {
     struct comparison c = {.a = a,
                            .b = b,
@@ -188,7 +188,7 @@ bool diff_values(const struct context *context, const struct tensor *a, const st
     bool ok = run_tasks(context, &c, n_tasks, values_task, err);
     if (ok) {
         struct sums s = add_up(c.sums, n_tasks);
-        *out = (struct diff_figures){
+        *out = (struct tensor_comparison){
             .norm_a = sqrt(s.a2),
             .norm_b = sqrt(s.b2),
             .norm_change = sqrt(s.d2),
