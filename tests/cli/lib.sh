@@ -39,3 +39,21 @@ wait_for_model() {
     done
     sleep 0.5
 }
+
+# llama NAME HEAD [ROWS [DTYPE BYTES]]: three layers of one tensor each, zeros; HEAD: head or tied.
+llama() {
+    mkdir "$1"
+    rows=${3:-4} dtype=${4:-F32} bytes=${5:-4} header= at=0
+    add() {
+        header="$header,\"$1\":{\"dtype\":\"$dtype\",\"shape\":[$2,2],\"data_offsets\":[$at,$((at + $2 * 2 * bytes))]}"
+        at=$((at + $2 * 2 * bytes))
+    }
+    add model.embed_tokens.weight "$rows"
+    for layer in 0 1 2; do add model.layers.$layer.mlp.up_proj.weight 3; done
+    add model.norm.weight 1
+    [ "$2" = head ] && add lm_head.weight "$rows"
+    safetensors "$1/model.safetensors" "{${header#,}}" "$at"
+    tied=true
+    [ "$2" = head ] && tied=false
+    echo "{\"model_type\": \"llama\", \"num_hidden_layers\": 3, \"tie_word_embeddings\": $tied}" >"$1/config.json"
+}
