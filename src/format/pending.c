@@ -7,7 +7,7 @@ void pending_free(struct pending *pending)
 {
     if (!pending)
         return;
-    for (size_t i = 0; pending->files && i < pending->record.n_files; i++)
+    for (size_t i = 0; i < pending->n_files; i++)
         buffer_release(&pending->files[i].head);
     free(pending->files);
     record_release(&pending->record);
@@ -23,7 +23,7 @@ bool pending_read_head(const struct checkpoint *checkpoint, size_t file, uint64_
 {
     const struct pending *pending = checkpoint->pending;
     const struct checkpoint_file *f = &checkpoint->files[file];
-    for (size_t i = 0; pending && i < pending->record.n_files; i++) {
+    for (size_t i = 0; pending && i < pending->n_files; i++) {
         const struct pending_file *p = &pending->files[i];
         if (p->checkpoint_file == file && offset <= p->head_bytes && n <= p->head_bytes - offset) {
             memcpy(out, p->head.bytes + offset, n);

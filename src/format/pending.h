@@ -22,6 +22,7 @@ struct pending {
     int fd;     /* of the record, exclusively locked */
     struct record record;
     struct pending_file *files; /* as in the record */
+    size_t n_files;
 };
 
 void pending_free(struct pending *pending); /* NULL is fine */

@@ -281,6 +281,7 @@ static bool list_pending(const struct checkpoint *checkpoint, const char *direct
     pending->files = memory_zeroed(record->n_files, sizeof *pending->files);
     if (!files || !pending->files)
         return error_memory(err, "opening a half-changed model");
+    pending->n_files = record->n_files;
     for (size_t i = 0; i < record->n_files; i++) {
         size_t known = file_in(checkpoint, directory, record->files[i].name);
         if (known == checkpoint->n_files)

@@ -1,6 +1,6 @@
-/* Every allocation of lancet's own fails, once or from there on, during a change, an undo, a repack and a
- * recovery: then the files are old, or new, or recoverable, and nothing leaks. The program is linked with
- * malloc and its kin wrapped. */
+/* Every allocation of lancet's own fails, once or from there on, during a change, a merge, an undo, a repack,
+ * a recovery and a resume: then the files are old, or new, or recoverable, and nothing leaks. The program is
+ * linked with malloc and its kin wrapped. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,14 +86,15 @@ void __wrap_free(void *block)
 
 /* Runs with the n-th allocation failing (0: none); *total is how many there were. */
 static bool run_counted(struct simfs *sim, bool (*run)(struct sim_model *model, struct error *err),
-                        unsigned long n, unsigned long *total, struct error *err)
+                        bool resume, unsigned long n, unsigned long *total, struct error *err)
 {
+    bool ignored;
     calls = 0;
     fail_at = n;
     fired = false;
     living = simfs_handed_over = 0;
     counting = true;
-    bool ok = sim_work_run(sim, run, err);
+    bool ok = resume ? sim_work_resume(sim, run, &ignored, err) : sim_work_run(sim, run, err);
     counting = false;
     living += simfs_handed_over;
     *total = calls;
@@ -101,7 +102,8 @@ static bool run_counted(struct simfs *sim, bool (*run)(struct sim_model *model, 
 }
 
 static void check_run(const struct sim_scene *scene, const struct simfs *base,
-                      bool (*run)(struct sim_model *model, struct error *err), enum sim_expected failed)
+                      bool (*run)(struct sim_model *model, struct error *err), bool resume,
+                      enum sim_expected failed)
 {
     unsigned long total = 0;
     for (unsigned long n = 1; n == 1 || fired; n++)
@@ -110,7 +112,7 @@ static void check_run(const struct sim_scene *scene, const struct simfs *base,
             char where[160];
             struct simfs *sim = simfs_clone(base);
             forever = k == 1;
-            bool ok = run_counted(sim, run, n, &total, &err);
+            bool ok = run_counted(sim, run, resume, n, &total, &err);
             snprintf(where, sizeof where, "allocation %lu fails%s (%.80s)", n,
                      forever ? " and all after it" : "", ok ? "done" : err.text);
             ck_assert_msg(ok || err.kind == ERROR_MEMORY, "%s: %s: kind %d", scene->work->name, where,
@@ -127,23 +129,35 @@ START_TEST(every_allocation_fails)
 {
     struct sim_scene scene;
     sim_scene_make(&scene, &sim_works[_i]);
-    check_run(&scene, scene.base, scene.work->run, strchr(scene.work->name, ' ') ? SIM_OLD_OR_NEW : SIM_OLD);
+    check_run(&scene, scene.base, scene.work->run, false,
+              strchr(scene.work->name, ' ') ? SIM_OLD_OR_NEW : SIM_OLD);
     sim_scene_release(&scene);
 }
 END_TEST
 
-START_TEST(every_allocation_of_a_recovery_fails)
+static void check_cut(size_t work, bool resume)
 {
     struct sim_scene scene;
     struct error err;
-    sim_scene_make(&scene, &sim_works[0]);
+    sim_scene_make(&scene, &sim_works[work]);
     struct simfs *cut = simfs_clone(scene.base);
     simfs_plan(cut, SIMFS_CUT, scene.changes * 2 / 3, 0);
     sim_work_run(cut, scene.work->run, &err);
     simfs_power_on(cut, SIMFS_TEAR, 5);
-    check_run(&scene, cut, NULL, SIM_OLD);
+    check_run(&scene, cut, resume ? scene.work->run : NULL, resume, SIM_OLD);
     simfs_free(cut);
     sim_scene_release(&scene);
+}
+
+START_TEST(every_allocation_of_a_recovery_fails)
+{
+    check_cut(0, false);
+}
+END_TEST
+
+START_TEST(every_allocation_of_a_resume_fails)
+{
+    check_cut(SIM_SLICES, true);
 }
 END_TEST
 
@@ -154,6 +168,7 @@ int main(void)
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, every_allocation_fails, 0, SIM_WORKS);
     tcase_add_test(tc, every_allocation_of_a_recovery_fails);
+    tcase_add_test(tc, every_allocation_of_a_resume_fails);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }

@@ -133,6 +133,61 @@ START_TEST(every_call_of_a_recovery_fails)
 }
 END_TEST
 
+/* A merge that was cut, and a run that goes on with it in which every call fails: what it could not finish is
+ * taken back, by itself or by the next writer, or gone on with once more. */
+static void fail_resume(const struct sim_scene *scene, const struct simfs *cut, uint64_t n, size_t fault,
+                        bool *more)
+{
+    char where[256];
+    struct error err = {0};
+    bool refused = false;
+    struct simfs *sim = simfs_clone(cut);
+    snprintf(where, sizeof where, "resume, %s at call %llu", faults[fault].name, (unsigned long long)n);
+    simfs_plan(sim, faults[fault].fault, n, faults[fault].number);
+    bool ok = sim_work_resume(sim, scene->work->run, &refused, &err);
+    *more = *more || simfs_fired(sim);
+    ck_assert_msg(!refused, "%s: %s", where, err.text);
+    ck_assert_msg(ok || faults[fault].fault != SIMFS_SHORT, "%s: %s", where, err.text);
+    sim_check(scene, sim, where);
+    struct simfs *dark = simfs_clone(sim), *again = simfs_clone(sim);
+    simfs_power_on(dark, SIMFS_RANDOM, n);
+    sim_check(scene, dark, where);
+    sim_finish(scene, dark, SIM_OLD_OR_NEW, false, where);
+    simfs_plan(again, SIMFS_NOTHING, 0, 0);
+    bool is_open = simfs_get(again, "/m/.lancet/0001.open", NULL) != NULL;
+    struct error second = {0};
+    ck_assert_msg(sim_work_resume(again, scene->work->run, &refused, &second) == is_open, "%s: %s: %s", where,
+                  err.text, second.text);
+    sim_finish(scene, again, is_open ? SIM_NEW : SIM_OLD_OR_NEW, false, where);
+    sim_finish(scene, sim, expected(ok, &err), true, where);
+    simfs_free(sim);
+    simfs_free(dark);
+    simfs_free(again);
+}
+
+START_TEST(every_call_of_a_resume_fails)
+{
+    struct sim_scene scene;
+    struct error err;
+    sim_scene_make(&scene, &sim_works[SIM_SLICES]);
+    const uint64_t cuts[] = {scene.changes / 2, scene.changes * 3 / 4};
+    for (size_t c = 0; c < 2; c++) {
+        struct simfs *cut = simfs_clone(scene.base);
+        simfs_plan(cut, SIMFS_CUT, cuts[c], 0);
+        sim_work_run(cut, scene.work->run, &err);
+        simfs_power_on(cut, SIMFS_TEAR, 1);
+        bool more = true;
+        for (uint64_t n = 1; more; n++) {
+            more = false;
+            for (size_t fault = 0; fault < FAULTS; fault++)
+                fail_resume(&scene, cut, n, fault, &more);
+        }
+        simfs_free(cut);
+    }
+    sim_scene_release(&scene);
+}
+END_TEST
+
 START_TEST(no_space_for_the_old_bytes_is_said_before_anything_is_touched)
 {
     struct sim_scene scene;
@@ -171,6 +226,7 @@ int main(void)
     tcase_add_loop_test(tc, every_call_fails, 0, SIM_WORKS);
     tcase_add_test(tc, a_failed_sync_leaves_the_record_open);
     tcase_add_test(tc, every_call_of_a_recovery_fails);
+    tcase_add_test(tc, every_call_of_a_resume_fails);
     tcase_add_test(tc, no_space_for_the_old_bytes_is_said_before_anything_is_touched);
     suite_add_tcase(suite, tc);
     return suite_run(suite);

@@ -358,6 +358,7 @@ int main(void)
 {
     Suite *suite = suite_create("transaction");
     TCase *tc = tcase_create("transaction");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, old_bytes_come_from_the_record_once_they_are_overwritten);
     tcase_add_test(tc, a_merge_stands_and_is_undone);
