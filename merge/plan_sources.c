@@ -72,14 +72,17 @@ static bool check_count(struct planner *p, size_t index, size_t n)
 static bool check_layers(struct planner *p, const struct recipe_input *input, size_t model)
 {
     const struct model_facts *facts = &p->facts[model];
-    if (facts->n_stacks != 1)
-        return recipe_error(p->recipe, input->place, ERROR_UNSUPPORTED, p->err,
-                            facts->n_stacks
-                                ? "%s has more than one stack of layers (%s and %s): slices of such a "
-                                  "model are not supported yet"
-                                : "%s has no layers to be sliced",
-                            facts->shown, facts->n_stacks ? quote(facts->stacks[0].prefix).text : "",
-                            facts->n_stacks ? quote(facts->stacks[1].prefix).text : "");
+    const struct layer_stack *stacks = facts->stacks;
+    if (facts->n_stacks == 0)
+        return recipe_error(p->recipe, input->place, ERROR_MISMATCH, p->err, "%s has no layers to be sliced",
+                            facts->shown);
+    if (facts->n_stacks > 1)
+        return recipe_error(
+            p->recipe, input->place, ERROR_UNSUPPORTED, p->err,
+            "%s has more than one stack of layers (%s and %s): slices of such a model are not "
+            "supported yet",
+            facts->shown, quote_bytes(stacks[0].prefix, stacks[0].length).text,
+            quote_bytes(stacks[1].prefix, stacks[1].length).text);
     if (input->end_layer > facts->stacks->n_layers)
         return recipe_error(p->recipe, input->place, ERROR_USAGE, p->err,
                             "layer_range [%zu, %zu] of %s, which has %zu layers", input->first_layer,

@@ -167,6 +167,9 @@ static bool read_inputs(struct recipe_reader *reader, const struct yaml_node *va
     const char *what = layers ? "sources" : "models";
     if (value->kind != YAML_LIST || value->n == 0)
         return recipe_refuse(reader, value, "%s must be a list of at least one model", what);
+    if (value->n > RECIPE_MOST_INPUTS)
+        return recipe_refuse(reader, value, "%s are %zu, and can be %d at most", what, value->n,
+                             RECIPE_MOST_INPUTS);
     struct recipe_input *inputs = arena_array(&reader->recipe->arena, value->n, sizeof *inputs);
     if (!inputs)
         return error_memory(reader->err, "reading a recipe");

@@ -7,6 +7,8 @@
 #include "fs.h"
 #include "merge_method.h"
 
+enum { RECIPE_MOST_INPUTS = 256 }; /* of a slice, or of `models` */
+
 struct recipe_place {
     size_t line, column; /* from 1; 0: from a command line */
 };

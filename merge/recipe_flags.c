@@ -72,8 +72,9 @@ static bool read_models(struct recipe_reader *reader, const struct recipe_flags 
     struct recipe_input *inputs = arena_array(&recipe->arena, flags->n_models, sizeof *inputs);
     if (!slice || !inputs)
         return no_memory(reader);
-    if (flags->n_models == 0)
-        return error_set(reader->err, ERROR_USAGE, "no models to merge");
+    if (flags->n_models == 0 || flags->n_models > RECIPE_MOST_INPUTS)
+        return error_set(reader->err, ERROR_USAGE, "%zu models to merge: from 1 to %d are possible",
+                         flags->n_models, RECIPE_MOST_INPUTS);
     for (size_t i = 0; i < flags->n_models; i++)
         if (!read_model(reader, flags->models[i], &inputs[i]))
             return false;

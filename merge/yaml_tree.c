@@ -31,7 +31,7 @@ struct builder {
     struct arena *arena;
     yaml_parser_t parser;
     struct anchor *anchors; /* newest first: a name may be anchored anew */
-    size_t n_nodes;
+    size_t n_nodes, n_anchors;
     unsigned depth;
     struct error *err;
 };
@@ -88,8 +88,24 @@ static bool next_event(struct builder *b, yaml_event_t *event)
                       p->context ? p->context : "");
 }
 
+static bool add_anchor(struct builder *b, const yaml_event_t *event, const yaml_char_t *name,
+                       struct yaml_node *node, struct anchor **out)
+{
+    struct anchor *anchor = arena_array(b->arena, 1, sizeof *anchor);
+    const char *copy = arena_copy(b->arena, name, strlen((const char *)name));
+    if (!anchor || !copy)
+        return no_memory(b);
+    if (++b->n_anchors > YAML_MAX_ANCHORS)
+        return refuse(b, event->start_mark, "more anchors than a recipe can have");
+    *anchor = (struct anchor){.next = b->anchors, .name = copy, .node = node};
+    *out = b->anchors = anchor;
+    return true;
+}
+
+/* *anchor: NULL when it has none. */
 static bool new_node(struct builder *b, const yaml_event_t *event, enum yaml_node_kind kind,
-                     const yaml_char_t *anchor, const yaml_char_t *tag, struct yaml_node **out)
+                     const yaml_char_t *name, const yaml_char_t *tag, struct yaml_node **out,
+                     struct anchor **anchor)
 {
     if (tag)
         return refuse(b, event->start_mark, "tags (!...) have no place in a recipe");
@@ -99,23 +115,9 @@ static bool new_node(struct builder *b, const yaml_event_t *event, enum yaml_nod
     if (!node)
         return no_memory(b);
     *node = (struct yaml_node){.place = place_of(event->start_mark), .kind = kind, .weight = 1};
-    if (anchor) {
-        struct anchor *a = arena_array(b->arena, 1, sizeof *a);
-        const char *name = arena_copy(b->arena, anchor, strlen((const char *)anchor));
-        if (!a || !name)
-            return no_memory(b);
-        *a = (struct anchor){.next = b->anchors, .name = name, .node = node};
-        b->anchors = a;
-    }
+    *anchor = NULL;
     *out = node;
-    return true;
-}
-
-static void complete(struct builder *b, const struct yaml_node *node)
-{
-    for (struct anchor *a = b->anchors; a; a = a->next)
-        if (a->node == node)
-            a->complete = true;
+    return !name || add_anchor(b, event, name, node, anchor);
 }
 
 static bool read_scalar(struct builder *b, const yaml_event_t *event, struct yaml_node **out)
@@ -123,7 +125,8 @@ static bool read_scalar(struct builder *b, const yaml_event_t *event, struct yam
     struct yaml_node *node;
     const char *text = (const char *)event->data.scalar.value;
     size_t n = event->data.scalar.length;
-    if (!new_node(b, event, YAML_SCALAR, event->data.scalar.anchor, event->data.scalar.tag, &node))
+    struct anchor *anchor;
+    if (!new_node(b, event, YAML_SCALAR, event->data.scalar.anchor, event->data.scalar.tag, &node, &anchor))
         return false;
     if (memchr(text, '\0', n))
         return refuse(b, event->start_mark, "a NUL character inside a text");
@@ -131,7 +134,8 @@ static bool read_scalar(struct builder *b, const yaml_event_t *event, struct yam
     if (!node->text)
         return no_memory(b);
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    complete(b, node);
+    if (anchor)
+        anchor->complete = true;
     *out = node;
     return true;
 }
@@ -253,10 +257,10 @@ static bool read_collection(struct builder *b, const yaml_event_t *event, bool m
     struct yaml_node *node;
     struct item *items = NULL;
     size_t n = 0;
-    const yaml_char_t *anchor =
-        mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
+    struct anchor *anchor;
+    const yaml_char_t *name = mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
     const yaml_char_t *tag = mapping ? event->data.mapping_start.tag : event->data.sequence_start.tag;
-    if (!new_node(b, event, mapping ? YAML_MAPPING : YAML_LIST, anchor, tag, &node))
+    if (!new_node(b, event, mapping ? YAML_MAPPING : YAML_LIST, name, tag, &node, &anchor))
         return false;
     if (b->depth == YAML_MAX_DEPTH)
         return refuse(b, event->start_mark, "nested too deeply");
@@ -264,7 +268,8 @@ static bool read_collection(struct builder *b, const yaml_event_t *event, bool m
     bool ok = read_items(b, node, mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT, &items, &n) &&
               (mapping ? fill_mapping(b, node, items, n) : fill_list(b, node, items, n));
     b->depth--;
-    complete(b, node);
+    if (anchor)
+        anchor->complete = true;
     *out = node;
     return ok;
 }

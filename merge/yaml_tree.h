@@ -11,6 +11,7 @@
 
 enum {
     YAML_MAX_DEPTH = 32,
+    YAML_MAX_ANCHORS = 256, /* they are looked up one after the other */
     YAML_MAX_BYTES = 1 << 20,
     YAML_MAX_NODES = 1 << 17 /* also what they come to with every alias written out */
 };
