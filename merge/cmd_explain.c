@@ -130,7 +130,7 @@ static bool print_tensors(const struct explain *explain, const struct command_ca
 
 struct filter_walk {
     const struct explain *explain;
-    void (*each)(void *user, const struct recipe_parameter *parameter,
+    void (*each)(const struct filter_walk *walk, const struct recipe_parameter *parameter,
                  const struct recipe_condition *condition, const struct condition_hits *hits);
     void *user;
     size_t n;
@@ -141,7 +141,7 @@ static void walk_list(struct filter_walk *walk, const struct recipe_parameters *
     for (size_t i = 0; i < list->n; i++) {
         const struct recipe_value *value = &list->items[i].value;
         for (size_t j = 0; value->kind == VALUE_CONDITIONS && j < value->n_conditions; j++, walk->n++)
-            walk->each(walk->user, &list->items[i], &value->conditions[j],
+            walk->each(walk, &list->items[i], &value->conditions[j],
                        &walk->explain->plan.hits[value->conditions[j].id]);
     }
 }
@@ -159,24 +159,55 @@ static size_t walk_filters(struct filter_walk *walk)
     return walk->n;
 }
 
-static void filter_row(void *user, const struct recipe_parameter *parameter,
+/* Does the condition give this tensor, or one of its sources, a value? */
+static bool is_hit(const struct explain *explain, const struct merge_tensor *tensor,
+                   const struct merge_parameter *parameter, const struct recipe_condition *condition)
+{
+    if (parameter->scope == PARAMETER_WHOLE)
+        return resolve(explain, tensor, NULL, parameter).condition == condition;
+    for (size_t i = 0; i < tensor->n_sources; i++)
+        if (!source_is_base(&explain->plan, i) &&
+            resolve(explain, tensor, &tensor->sources[i], parameter).condition == condition)
+            return true;
+    return false;
+}
+
+/* The next tensor from `from` on that the condition gives a value; n_tensors: none. */
+static size_t next_hit(const struct explain *explain, const char *name,
+                       const struct recipe_condition *condition, size_t from)
+{
+    const struct merge_method *method = explain->plan.method;
+    const struct merge_parameter *parameter = method->parameters;
+    while (strcmp(parameter->name, name) != 0)
+        parameter++;
+    while (from < explain->plan.n_tensors &&
+           !is_hit(explain, &explain->plan.tensors[from], parameter, condition))
+        from++;
+    return from;
+}
+
+static void filter_row(const struct filter_walk *walk, const struct recipe_parameter *parameter,
                        const struct recipe_condition *condition, const struct condition_hits *hits)
 {
-    struct table *table = user;
+    struct table *table = walk->user;
+    const struct merge_plan *plan = &walk->explain->plan;
     const char *filter = condition->filter ? condition->filter : "(every tensor)";
+    size_t first = next_hit(walk->explain, parameter->name, condition, 0);
+    const char *example = first < plan->n_tensors ? plan->tensors[first].name : "";
     table_cell_text(table, filter, strlen(filter));
     table_cell(table, "%s", parameter->name);
     table_cell(table, "%zu", condition->place.line);
     table_cell(table, "%zu", hits->fits);
     table_cell(table, "%zu", hits->wins);
+    table_cell_text(table, example, strlen(example));
 }
 
 static bool print_filters(const struct explain *explain, const struct command_call *call, struct error *err)
 {
     struct table table;
-    table_init(&table, "llrrr");
-    static const char *const headings[] = {"filter", "of", "line", "fits", "gives the value of"};
-    for (size_t i = 0; i < 5; i++)
+    table_init(&table, "llrrrl");
+    static const char *const headings[] = {"filter", "of", "line", "fits", "decides", "first of them"};
+    for (size_t i = 0; i < 6; i++)
         table_cell(&table, "%s", headings[i]);
     struct filter_walk walk = {.explain = explain, .each = filter_row, .user = &table};
     bool ok = true;
@@ -265,16 +296,23 @@ static void json_tensor(struct json_write *w, const struct explain *explain,
     json_write_object_end(w);
 }
 
-static void json_filter(void *user, const struct recipe_parameter *parameter,
+static void json_filter(const struct filter_walk *walk, const struct recipe_parameter *parameter,
                         const struct recipe_condition *condition, const struct condition_hits *hits)
 {
-    struct json_write *w = user;
+    struct json_write *w = walk->user;
+    const struct merge_plan *plan = &walk->explain->plan;
     json_write_object_begin(w);
     json_write_member_string(w, "filter", condition->filter);
     json_write_member_string(w, "parameter", parameter->name);
     json_write_member_u64(w, "line", condition->place.line);
     json_write_member_u64(w, "fits", hits->fits);
-    json_write_member_u64(w, "wins", hits->wins);
+    json_write_member_u64(w, "decides", hits->wins);
+    json_write_key(w, "tensors");
+    json_write_array_begin(w);
+    for (size_t i = next_hit(walk->explain, parameter->name, condition, 0); i < plan->n_tensors;
+         i = next_hit(walk->explain, parameter->name, condition, i + 1))
+        json_write_string(w, plan->tensors[i].name);
+    json_write_array_end(w);
     json_write_object_end(w);
 }
 
@@ -356,9 +394,9 @@ const struct command command_explain = {
         "alike are one row.\n\n"
         "With TENSOR, a name or a glob (quote it), it also says where each value comes from: the model's own "
         "parameters (source), the slice's, the module's, the recipe's (global) or the method's default, with "
-        "the line, the filter and the gradient. Every filter of the recipe is listed with the number of "
-        "tensors "
-        "that it fits.",
+        "the line, the filter and the gradient. Every filter of the recipe is listed with how many tensors "
+        "it "
+        "fits and how many values it decides.",
     .options = options,
     .examples = examples,
     .min_args = 1,
