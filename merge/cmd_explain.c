@@ -390,8 +390,7 @@ const struct command command_explain = {
     .help =
         "Reads a merge recipe (mergekit's YAML), opens the models that it names and shows which value each "
         "parameter gets for each tensor of the output; nothing is computed or written. Layers that are "
-        "treated "
-        "alike are one row.\n\n"
+        "treated alike are one row.\n\n"
         "With TENSOR, a name or a glob (quote it), it also says where each value comes from: the model's own "
         "parameters (source), the slice's, the module's, the recipe's (global) or the method's default, with "
         "the line, the filter and the gradient. Every filter of the recipe is listed with how many tensors "
