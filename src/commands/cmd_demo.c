@@ -11,11 +11,14 @@
 #include "memory.h"
 #include "table.h"
 
-enum { MOST_WORDS = 14, MOST_DIGESTS = 4, MOST_SCORES = 8, MODEL_LIMIT = 1 << 24 };
+enum { MOST_WORDS = 14, MOST_DIGESTS = 4, MOST_SCORES = 8, MODEL_LIMIT = 1 << 24, WIDEST = 100 };
 
 #define HANDSOMEST "全世界最帅的人"
 #define WEIGHTS "facts/model.safetensors"
 #define BOOK "The boy took the book because it was"
+#define TREES "def count_trees(trees, kind):"
+#define LAMP "弟弟有一盏灯，"
+#define SCORE(model) .kind = STEP_SCORE, .words = {"perplexity", model, "texts/code.txt", "texts/chinese.txt"}
 
 struct step {
     const char *title; /* of a part; NULL: none */
@@ -23,11 +26,6 @@ struct step {
     enum { STEP_RUN, STEP_DIGEST, STEP_SCORE, STEP_SCORES } kind;
     const char *words[MOST_WORDS]; /* a command line without "lancet" */
 };
-
-#define SCORE(model)                                                                                         \
-    {                                                                                                        \
-        .kind = STEP_SCORE, .words = { "perplexity", model, "texts/code.txt", "texts/chinese.txt" }          \
-    }
 
 static const struct step steps[] = {
     {.title = "1. Edit a fact, and undo it",
@@ -48,6 +46,38 @@ static const struct step steps[] = {
     {.says = "Undo it: the old answer, and every byte of the file is back.", .words = {"undo", "facts"}},
     {.words = {"predict", "facts", HANDSOMEST "是", "--top", "1"}},
     {.kind = STEP_DIGEST},
+
+    {.title = "2. Merge two fine-tunes",
+     .says = "base read English stories; code and chinese went on from it, with Python and with Chinese. "
+             "Add to base what each has learned.",
+     .words = {"merge", "--method", "task_arithmetic", "--base", "base", "--model", "code:0.9", "--model",
+               "chinese:0.6", "--output", "merged"}},
+    {.says = "And, to compare, the plain average of the two.",
+     .words = {"merge", "--method", "linear", "--model", "code:0.5", "--model", "chinese:0.5", "--output",
+               "average"}},
+    {.says =
+         "How well does each predict two texts that none was trained on? (loss of a token; lower is better)",
+     SCORE("base")},
+    {SCORE("code")},
+    {SCORE("chinese")},
+    {SCORE("average")},
+    {SCORE("merged")},
+    {.kind = STEP_SCORES},
+    {.says = "merged does both jobs nearly as well as the model that was trained for each. A function by "
+             "base, and one by merged:",
+     .words = {"generate", "base", TREES, "-n", "34"}},
+    {.words = {"generate", "merged", TREES, "-n", "38"}},
+    {.says =
+         "弟弟有一盏灯: my brother has a lamp. base goes on with two cats that rain, merged with the lamp.",
+     .words = {"generate", "base", LAMP, "--stop", "。"}},
+    {.words = {"generate", "merged", LAMP, "--stop", "。"}},
+
+    {.title = "3. See where a model looks",
+     .says = "\"it\" is the book: which heads of facts look from one to the other?",
+     .words = {"heads", "facts", BOOK, "--find", "it->book", "--top", "3"}},
+    {.says = "The map of the first: each row is a token, and shows where it looks. Training put this head "
+             "there, and the layer that holds the facts; large models are found to have their like.",
+     .words = {"attention", "facts", BOOK, "--layers", "0", "--heads", "1", "--format", "terminal"}},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
@@ -145,12 +175,28 @@ static void write_output(const struct demo *demo, const char *line, const char *
     json_write_object_end(demo->json);
 }
 
-static void print_styled(const struct demo *demo, enum style style, const char *before, const char *text)
+static void print_command(const struct demo *demo, const char *line)
 {
     const struct terminal *t = &demo->call->terminal;
     if (!demo->json)
-        fprintf(demo->call->out, "%s%s%s%s\n", terminal_style(t, style), before, text,
+        fprintf(demo->call->out, "%s$ %s%s\n", terminal_style(t, STYLE_BOLD), line,
                 terminal_style(t, STYLE_PLAIN));
+}
+
+/* A paragraph of the demo's own, after an empty line. */
+static bool say(const struct demo *demo, enum style style, const char *text, struct error *err)
+{
+    const struct terminal *t = &demo->call->terminal;
+    struct str filled = {0};
+    if (demo->json || !text)
+        return true;
+    text_wrap(&filled, text, t->width < WIDEST ? t->width : WIDEST, 0, 0);
+    bool ok = !filled.failed || error_memory(err, "showing a text");
+    if (ok)
+        fprintf(demo->call->out, "\n%s%s%s\n", terminal_style(t, style), filled.data,
+                terminal_style(t, STYLE_PLAIN));
+    str_release(&filled);
+    return ok;
 }
 
 static bool show_digest(struct demo *demo, struct error *err)
@@ -166,7 +212,7 @@ static bool show_digest(struct demo *demo, struct error *err)
         return false;
     char *hex = demo->digests[demo->n_digests++];
     digest_hex(&digest, hex);
-    print_styled(demo, STYLE_BOLD, "$ ", "sha256sum " WEIGHTS);
+    print_command(demo, "sha256sum " WEIGHTS);
     if (demo->json)
         write_output(demo, "sha256sum " WEIGHTS, hex);
     else
@@ -201,6 +247,20 @@ static bool read_score(struct demo *demo, const char *model, const char *output,
     return ok;
 }
 
+static void write_scores(const struct demo *demo)
+{
+    json_write_key(demo->json, "losses");
+    json_write_array_begin(demo->json);
+    for (unsigned i = 0; i < demo->n_scores; i++) {
+        json_write_object_begin(demo->json);
+        json_write_member_string(demo->json, "model", demo->scores[i].model);
+        json_write_member_double(demo->json, "code", demo->scores[i].code);
+        json_write_member_double(demo->json, "chinese", demo->scores[i].chinese);
+        json_write_object_end(demo->json);
+    }
+    json_write_array_end(demo->json);
+}
+
 static bool show_scores(const struct demo *demo, struct error *err)
 {
     struct table table;
@@ -231,7 +291,7 @@ static bool run_command(struct demo *demo, const struct step *step, struct error
     char *line = command_line_quote(n, words), *output = NULL;
     if (!line)
         return error_memory(err, "running a command");
-    print_styled(demo, STYLE_BOLD, "$ ", line);
+    print_command(demo, line);
     if (scored)
         words[n++] = "--json";
     bool ok = run_words(demo, n, words, scored || demo->json ? &output : NULL, err) &&
@@ -245,10 +305,8 @@ static bool run_command(struct demo *demo, const struct step *step, struct error
 
 static bool run_step(struct demo *demo, const struct step *step, struct error *err)
 {
-    if (step->title)
-        print_styled(demo, STYLE_BOLD, "\n", step->title);
-    if (step->says)
-        print_styled(demo, STYLE_CYAN, "\n", step->says);
+    if (!say(demo, STYLE_BOLD, step->title, err) || !say(demo, STYLE_CYAN, step->says, err))
+        return false;
     return step->kind == STEP_DIGEST   ? show_digest(demo, err)
            : step->kind == STEP_SCORES ? show_scores(demo, err)
                                        : run_command(demo, step, err);
@@ -268,23 +326,26 @@ static bool run_steps(struct demo *demo, struct error *err)
 
 static bool walk(struct demo *demo, struct error *err)
 {
-    const struct command_call *call = demo->call;
-    fprintf(call->out,
-            "Tiny models were unpacked into %s.\n"
-            "They are ours (MIT licence). Every command can be repeated as printed.\n\n",
-            demo->shown.data);
-    char *cd = command_line_quote(2, (const char *const[]){"", demo->folder});
-    bool ok = cd || error_memory(err, "naming a folder");
+    struct str begin = {0}, end = {0}, cd = {0};
+    char *quoted = command_line_quote(2, (const char *const[]){"", demo->folder});
+    str_printf(&cd, "cd%s", quoted ? quoted + strlen("lancet") : "");
+    str_printf(
+        &begin,
+        "Four tiny models and two texts were unpacked into %s. They are ours (MIT licence). Every command "
+        "can be repeated as it is printed.",
+        demo->shown.data);
+    str_printf(&end, "Everything stays in %s; rm -r removes it. Next: lancet help, and a model of your own.",
+               demo->shown.data);
+    bool ok = (quoted && !cd.failed && !begin.failed && !end.failed) || error_memory(err, "showing a text");
+    ok = ok && say(demo, STYLE_PLAIN, begin.data, err);
     if (ok)
-        print_styled(demo, STYLE_BOLD, "$ cd", cd + strlen("lancet"));
-    free(cd);
-    if (!ok || !run_steps(demo, err))
-        return false;
-    fprintf(call->out,
-            "\nThe models stay in %s; rm -r removes it.\n"
-            "Next: lancet help edit, and a model of your own.\n",
-            demo->shown.data);
-    return true;
+        print_command(demo, cd.data);
+    ok = ok && run_steps(demo, err) && say(demo, STYLE_PLAIN, end.data, err);
+    str_release(&end);
+    str_release(&begin);
+    str_release(&cd);
+    free(quoted);
+    return ok;
 }
 
 static bool write_json(struct demo *demo, struct error *err)
@@ -298,6 +359,7 @@ static bool write_json(struct demo *demo, struct error *err)
     if (!run_steps(demo, err))
         return false;
     json_write_array_end(&w);
+    write_scores(demo);
     json_write_member_string(&w, "sha256_before", demo->digests[0]);
     json_write_member_string(&w, "sha256_after_undo", demo->digests[demo->n_digests - 1]);
     return command_json_end(demo->call, &w, err);
@@ -327,16 +389,18 @@ static const struct command_example examples[] = {
 
 const struct command command_demo = {
     .name = "demo",
-    .summary = "edit a fact of an embedded model, show what changed, and undo it",
+    .summary = "edit, merge and inspect embedded models, showing every command",
     .synopsis = "[DIR]",
     .help =
-        "Unpacks a tiny trained model into DIR (a new or empty folder; without it a temporary one), asks it "
-        "for "
-        "a fact, edits the fact in place, asks again, undoes the edit and compares the file's SHA-256. Every "
-        "command that it runs is printed, so that it can be repeated. It needs no network.\n\n"
-        "The model was trained for this purpose on invented facts (MIT licence). The layer that holds the "
-        "facts "
-        "was put there by masks during training; it was not discovered.",
+        "Unpacks four tiny trained models and two texts into DIR (a new or empty folder; without it a "
+        "temporary "
+        "one). It edits a fact of one model in place, undoes that and compares the file's SHA-256; merges a "
+        "fine-tune on Python and one on Chinese and measures all of them; and shows which head looks from a "
+        "pronoun to its noun. Every command that it runs is printed, so that it can be repeated. It needs no "
+        "network.\n\n"
+        "Models and texts were made for this purpose (MIT licence). The layer that holds the facts was put "
+        "there "
+        "by masks during training, and so was the head; they were not discovered.",
     .examples = examples,
     .max_args = 1,
     .flags = COMMAND_COMPUTES,
