@@ -176,9 +176,11 @@ bool merge_report_print(const struct merge_outcome *outcome, FILE *out, const st
 {
     const struct merge_plan *plan = outcome->plan;
 
-    fprintf(out, "%s%s%s of %zu models, %zu tensors", terminal_style(terminal, STYLE_BOLD),
+    fprintf(out, "%s%s%s of %zu model%s, %zu tensor%s", terminal_style(terminal, STYLE_BOLD),
             plan->method->name, terminal_style(terminal, STYLE_PLAIN), plan->n_models,
-            count_written(outcome));
+            plan->n_models == 1 ? "" : "s", plan->n_tensors, plan->n_tensors == 1 ? "" : "s");
+    if (count_written(outcome) < plan->n_tensors)
+        fprintf(out, ", %zu of them changed", count_written(outcome));
     print_parameters(plan, out);
     if (plan->semantics == MERGE_MERGEKIT)
         fprintf(out, ", rounded as mergekit does");

@@ -1,0 +1,136 @@
+# Merges from the command line: into a folder, in place, dry; what is refused leaves nothing behind.
+. "$CASES/lib.sh"
+exec 2>&1
+python3 "$CASES/merge_make.py"
+mkdir start
+cp -r base a b nan start
+same() { cmp "$1/model.safetensors" "start/$1/model.safetensors" && echo "$1: every byte as it was"; }
+# Without what depends on the machine.
+plain() { sed 's/ in [0-9.]* s, .*\/s;/ in N s;/; s/with at most [0-9.]* MB/with at most N MB/'; }
+here() { sed 's/"[^"]*work\//"/'; }
+cat >linear.yml <<END
+merge_method: linear
+models:
+  - model: a
+    parameters: {weight: 0.6}
+  - model: b
+    parameters: {weight: 0.4}
+END
+
+echo '# into a folder'
+lancet merge linear.yml --output out | plain
+ls out
+sed -n '1,4p' out/lancet_recipe.yml
+cmp out/config.json a/config.json
+
+echo '# the same from flags, for any threads and memory'
+lancet --threads 3 merge -m linear --model a:0.6 --model b:0.4 --output out2 --memory 27M --quiet >/dev/null
+cmp out/model.safetensors out2/model.safetensors
+
+echo '# shards'
+lancet merge linear.yml --output shards --shard-size 100KB --quiet >/dev/null
+ls shards
+sed -n '2,4p' shards/model.safetensors.index.json
+lancet diff out shards | tail -n 1
+
+echo '# from shards to one file, with force; the old weights and index go'
+try lancet merge linear.yml --output shards 2>&1 | here
+lancet merge linear.yml --output shards --force --quiet >/dev/null
+ls shards
+
+echo '# as JSON'
+lancet merge linear.yml --output out3 --json | python3 -c '
+import hashlib, json, sys
+j = json.load(sys.stdin)
+print(j["schema"], j["method"], j["semantics"], j["output"], j["committed"], len(j["tensors"]), [m["path"] for m in j["models"]])
+t = [t for t in j["tensors"] if t["name"] == "model.norm.weight"][0]
+print({k: t[k] for k in ("dtype", "shape", "bytes", "copied", "sources", "parameters", "written")})
+data = open("out3/model.safetensors", "rb").read()
+n = 8 + int.from_bytes(data[:8], "little")
+head = json.loads(data[8:n])
+for t in j["tensors"]:
+    a, b = head[t["name"]]["data_offsets"]
+    assert hashlib.sha256(data[n + a:n + b]).hexdigest() == t["digest"], t["name"]
+print("digests are right")'
+
+echo '# dry'
+lancet merge linear.yml --dry-run | plain
+lancet merge linear.yml --dry-run --into a | tail -n 2 | plain
+same a
+
+echo '# in place, and back'
+lancet merge linear.yml --into a | plain
+lancet diff a out | tail -n 1
+lancet log a --json | grep -o '"lancet merge[^"]*"'
+lancet undo a >/dev/null && same a
+
+echo '# layers of a model onto itself: what is not changed is left alone'
+cat >swap.yml <<END
+merge_method: passthrough
+slices:
+  - sources: [{model: base, layer_range: [1, 2]}]
+  - sources: [{model: base, layer_range: [0, 1]}]
+END
+lancet merge swap.yml --output swapped --quiet >/dev/null
+lancet merge swap.yml --into base | plain
+lancet diff base swapped | tail -n 1
+python3 - <<END
+import os, sys
+sys.path.insert(0, os.environ["CASES"])
+import merge_model as model
+old, new = model.read("start/base"), model.read("base")
+name = "model.layers.%d.mlp.up_proj.weight"
+print("swapped" if old[name % 0] == new[name % 1] and old[name % 1] == new[name % 0] else "not swapped")
+END
+lancet undo base >/dev/null && same base
+cat >scale.yml <<END
+merge_method: passthrough
+models:
+  - model: base
+    parameters: {scale: [{filter: norm, value: 2}, {value: 1}]}
+END
+lancet merge scale.yml --into base | plain
+lancet undo base >/dev/null && same base
+
+echo '# nearly parallel'
+lancet merge -m slerp --base a --model a --model near --set t=0.5 --output s --quiet | grep parallel
+
+echo '# another dtype'
+lancet merge -m linear --model a:0.5 --model f32:0.5 --output wide --quiet >/dev/null
+lancet tensors wide | sed -n 2p
+lancet merge -m linear --model a:0.5 --model f32:0.5 --output half --out-dtype float16 --quiet >/dev/null
+lancet tensors half | sed -n 2p
+
+echo '# refused, and nothing is left behind'
+refuse() { try lancet merge "$@" --output no; [ -e no ] && echo "left behind"; }
+refuse -m linear --model nan:0.5 --model b:0.5
+refuse -m linear --model a:0.5 --model inf:0.5
+refuse -m linear --model large:1.5 --model b:0 --set normalize=false --out-dtype float16
+refuse -m linear --model a:1 --model b:-1
+refuse linear.yml --memory 5M
+refuse linear.yml --memory lots
+refuse linear.yml --shard-size 0
+refuse linear.yml -m linear
+refuse
+try lancet merge linear.yml
+try lancet merge linear.yml --output no --into a
+try lancet merge linear.yml --output no --resume
+try lancet merge linear.yml --into a --resume
+try lancet merge linear.yml --into a --shard-size 1G
+try lancet merge linear.yml --output a --force 2>&1 | here
+try lancet merge linear.yml --output a/../b --force 2>&1 | here
+try lancet merge linear.yml --output a/inside 2>&1 | here
+ls a
+echo '# in place: taken back before the commit'
+cat >nan.yml <<END
+merge_method: linear
+models:
+  - model: nan
+    parameters: {weight: 0.5}
+  - model: b
+    parameters: {weight: 0.5}
+END
+try lancet merge nan.yml --into b
+same b
+ls -A b
+ls
