@@ -18,7 +18,7 @@
 #include "memory.h"
 #include "size.h"
 
-enum { LABEL_COLUMNS = 20, SHADES = 16, LEGEND = 24 };
+enum { LABEL_COLUMNS = 20, LEGEND = 28 };
 
 struct terminal_state {
     const struct attention_shown *shown;
@@ -97,18 +97,12 @@ static double fraction_of(const struct terminal_state *s, double value)
     return s->high > s->low ? (value - s->low) / (s->high - s->low) : 1;
 }
 
-/* Few colours, so that neighbours often have the same. */
-static double level_of(const struct terminal_state *s, double value)
-{
-    return floor(fraction_of(s, value) * (SHADES - 1) + .5) / (SHADES - 1);
-}
-
 /* ---- drawing ---- */
 
-static void put_background(struct str *text, struct rgb colour)
+static void put_background(struct str *text, double level)
 {
-    struct rgb ink = colour_of_text(colour);
-    str_printf(text, "\x1b[48;5;%u;38;5;%um", colour_of_terminal(colour), colour_of_terminal(ink));
+    struct terminal_colour c = colour_of_terminal(level);
+    str_printf(text, "\x1b[48;5;%u;38;5;%um", c.colour, c.text);
 }
 
 static const char *shade_of(const struct terminal *terminal, double level)
@@ -136,10 +130,10 @@ static void put_cell(struct terminal_state *s, size_t row, size_t column)
         str_printf(&s->text, "%*s", (int)s->cell, "");
         return;
     }
-    double level = level_of(s, value);
+    double level = fraction_of(s, value);
     unsigned number = s->cell > 2 ? s->cell - 1 : 0;
     if (terminal->color)
-        put_background(&s->text, colour_map(level));
+        put_background(&s->text, level);
     if (number)
         put_number(s, value, number);
     for (unsigned i = number; i < s->cell; i++)
@@ -156,10 +150,10 @@ static void put_stacked(struct terminal_state *s, size_t row, size_t column)
         return;
     }
     if (!isnan(upper))
-        str_printf(&s->text, "\x1b[38;5;%um", colour_of_terminal(colour_map(level_of(s, upper))));
+        str_printf(&s->text, "\x1b[38;5;%um", colour_of_terminal(fraction_of(s, upper)).colour);
     if (!isnan(lower))
         str_printf(&s->text, isnan(upper) ? "\x1b[38;5;%um" : "\x1b[48;5;%um",
-                   colour_of_terminal(colour_map(level_of(s, lower))));
+                   colour_of_terminal(fraction_of(s, lower)).colour);
     str_append(&s->text, isnan(upper) ? "\u2584" : "\u2580");
     str_append(&s->text, terminal_style(s->shown->terminal, STYLE_PLAIN));
 }
@@ -228,9 +222,9 @@ static void put_legend(struct terminal_state *s)
     }
     str_printf(&s->text, "\n%*s%s ", (int)s->label, "", low);
     for (unsigned i = 0; i < LEGEND; i++) {
-        double level = floor((double)i / (LEGEND - 1) * (SHADES - 1) + .5) / (SHADES - 1);
+        double level = (double)i / (LEGEND - 1);
         if (terminal->color)
-            put_background(&s->text, colour_map(level));
+            put_background(&s->text, level);
         str_append(&s->text, terminal->color ? " " : shade_of(terminal, level));
     }
     str_printf(&s->text, "%s %s%s\n", terminal_style(terminal, STYLE_PLAIN), high,

@@ -8,6 +8,7 @@
 /* clang-format off */
 #define ATTENTION_WRITERS(ROW) \
     ROW(attention_terminal) \
+    ROW(attention_png) \
     ROW(attention_json) \
     ROW(attention_jsonl) \
     ROW(attention_csv) \

@@ -12,11 +12,11 @@ struct oklab {
 };
 
 static const struct oklab anchors[] = {
-    {.26, .070, -.075},  /* violet */
-    {.43, .000, -.110},  /* blue */
-    {.60, -.075, -.025}, /* teal */
-    {.77, -.120, .110},  /* green */
-    {.94, -.020, .185},  /* yellow */
+    {.26, .070, -.075},   /* violet */
+    {.43, .000, -.125},   /* blue */
+    {.595, -.075, -.025}, /* teal */
+    {.765, -.120, .110},  /* green */
+    {.93, -.040, .180},   /* yellow */
 };
 enum { ANCHORS = sizeof anchors / sizeof *anchors };
 
@@ -58,30 +58,15 @@ struct rgb colour_of_text(struct rgb background)
     return luma > 128000 ? (struct rgb){0, 0, 0} : (struct rgb){255, 255, 255};
 }
 
-static unsigned distance(struct rgb x, int red, int green, int blue)
-{
-    int r = x.red - red, g = x.green - green, b = x.blue - blue;
-    return (unsigned)(r * r + g * g + b * b);
-}
+/* A path through the cube of xterm's colours that grows lighter with each step. */
+static const struct terminal_colour ramp[] = {
+    {17, 231}, {53, 231}, {54, 231}, {55, 231}, {25, 231}, {31, 231}, {36, 16},
+    {72, 16},  {77, 16},  {113, 16}, {149, 16}, {185, 16}, {221, 16}, {227, 16},
+};
 
-unsigned colour_of_terminal(struct rgb colour)
+struct terminal_colour colour_of_terminal(double fraction)
 {
-    static const int levels[] = {0, 95, 135, 175, 215, 255};
-    unsigned best = 0, least = UINT32_MAX;
-    for (unsigned i = 0; i < 216; i++) {
-        unsigned d = distance(colour, levels[i / 36], levels[i / 6 % 6], levels[i % 6]);
-        if (d < least) {
-            least = d;
-            best = 16 + i;
-        }
-    }
-    for (unsigned i = 0; i < 24; i++) {
-        int grey = 8 + 10 * (int)i;
-        unsigned d = distance(colour, grey, grey, grey);
-        if (d < least) {
-            least = d;
-            best = 232 + i;
-        }
-    }
-    return best;
+    enum { STEPS = sizeof ramp / sizeof *ramp };
+    double x = fraction > 0 ? fraction < 1 ? fraction : 1 : 0;
+    return ramp[(size_t)(x * (STEPS - 1) + .5)];
 }

@@ -13,7 +13,10 @@ struct rgb {
 struct rgb colour_map(double fraction);
 /* Black or white, whatever is easier to read on this colour. */
 struct rgb colour_of_text(struct rgb background);
-/* The nearest of the 256 colours that terminals have (xterm's cube and greys). */
-unsigned colour_of_terminal(struct rgb colour);
+/* The same for terminals with 256 colours: the colour, and black or white on it. */
+struct terminal_colour {
+    uint8_t colour, text;
+};
+struct terminal_colour colour_of_terminal(double fraction);
 
 #endif
