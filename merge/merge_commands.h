@@ -5,7 +5,7 @@
 
 #include "command.h"
 
-extern const struct command command_explain, command_merge;
+extern const struct command command_apply, command_explain, command_merge, command_task_vector;
 
 extern const struct command *const merge_commands[]; /* NULL-terminated */
 

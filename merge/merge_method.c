@@ -4,10 +4,12 @@
 
 #include "rows.h"
 
-extern const struct merge_method merge_linear, merge_slerp, merge_task_arithmetic, merge_passthrough;
+extern const struct merge_method merge_linear, merge_slerp, merge_task_arithmetic, merge_passthrough,
+    merge_difference, merge_apply;
 
 const struct merge_method *const merge_methods[] = {
-    &merge_linear, &merge_slerp, &merge_task_arithmetic, &merge_passthrough, NULL,
+    &merge_linear, &merge_slerp, &merge_task_arithmetic, &merge_passthrough, &merge_difference,
+    &merge_apply,  NULL,
 };
 
 const struct merge_method *merge_method_find(const char *name)
