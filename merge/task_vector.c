@@ -299,7 +299,7 @@ static bool check_file(struct base_check *check, const struct checkpoint *file, 
     bool ok = read_facts(file, force, &facts, err);
     const cJSON *base = cJSON_GetObjectItemCaseSensitive(facts, "base");
 
-    for (const cJSON *fact = base ? base->child : NULL; ok && fact; fact = fact->next) {
+    for (const cJSON *fact = cJSON_IsObject(base) ? base->child : NULL; ok && fact; fact = fact->next) {
         const struct tensor *tensor = checkpoint_find(model, fact->string);
         bool same = false;
 

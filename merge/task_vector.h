@@ -6,7 +6,8 @@
  *     {"version": 1, "base": {NAME: {"dtype": "BF16", "sha256": "<of the base's bytes>"}, ...}}
  *
  * In F32 the vector of BF16 or F16 models leads from the base to the values of the tuned model exactly, but
- * for elements that a step makes more than 2^16 (F16: 2^13) times smaller. */
+ * for elements that become more than 2^15 (F16: 2^12) times smaller at once: those are off by at most 2^-24
+ * of what they were. */
 #ifndef LANCET_TASK_VECTOR_H
 #define LANCET_TASK_VECTOR_H
 
