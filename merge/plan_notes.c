@@ -1,10 +1,10 @@
 /* What the user should be told before a merge starts. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "plan_build.h"
 #include "quote.h"
+#include "str.h"
 #include "tokenizer.h"
 
 /* ---- configs ---- */
@@ -40,11 +40,10 @@ static const char *rope_type(const cJSON *scaling)
     return cJSON_IsString(type) ? type->valuestring : "default";
 }
 
-static bool same_rope(const struct model_facts *a, const struct model_facts *b)
+static bool same_scaling(const cJSON *a, const cJSON *b)
 {
-    const cJSON *left = rope_scaling(a), *right = rope_scaling(b);
-    return same_item(rope_theta(a), rope_theta(b)) && strcmp(rope_type(left), rope_type(right)) == 0 &&
-           same_item(config_member(left, "factor"), config_member(right, "factor"));
+    return strcmp(rope_type(a), rope_type(b)) == 0 &&
+           same_item(config_member(a, "factor"), config_member(b, "factor"));
 }
 
 static bool is_tied(const struct model_facts *facts)
@@ -52,12 +51,31 @@ static bool is_tied(const struct model_facts *facts)
     return cJSON_IsTrue(member(facts, "tie_word_embeddings"));
 }
 
-static const char *item_text(const cJSON *item, char *out, size_t size)
+/* " is 10000 in models/a" */
+static void append_item(struct str *s, const cJSON *item, const struct model_facts *facts)
 {
     char *text = item ? cJSON_PrintUnformatted(item) : NULL;
-    snprintf(out, size, "%s", text ? text : "nothing");
+    s->failed |= item && !text;
+    str_append(s, " is ");
+    if (text)
+        str_append_escaped(s, text, strlen(text));
+    else
+        str_append(s, "absent");
+    str_printf(s, " in %s", facts->shown);
     cJSON_free(text);
-    return out;
+}
+
+static bool note_items(struct planner *p, const char *what, const struct model_facts *a, const cJSON *left,
+                       const struct model_facts *b, const cJSON *right)
+{
+    struct str s = {0};
+    str_append(&s, what);
+    append_item(&s, left, a);
+    str_append(&s, " and");
+    append_item(&s, right, b);
+    bool ok = s.failed ? plan_memory(p) : plan_note(p, "%s: the output has the former", s.data);
+    str_release(&s);
+    return ok;
 }
 
 static bool compare_keys(struct planner *p, const struct model_facts *a, const struct model_facts *b)
@@ -72,22 +90,16 @@ static bool compare_keys(struct planner *p, const struct model_facts *a, const s
                                        "rms_norm_eps",
                                        "bos_token_id",
                                        "eos_token_id"};
-    char here[80], there[80];
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const cJSON *left = member(a, keys[i]), *right = member(b, keys[i]);
-        if (!same_item(left, right) &&
-            !plan_note(p, "%s is %s in %s and %s in %s: the output has the former", keys[i],
-                       quote(item_text(left, here, sizeof here)).text, a->shown,
-                       quote(item_text(right, there, sizeof there)).text, b->shown))
+        if (!same_item(left, right) && !note_items(p, keys[i], a, left, b, right))
             return false;
     }
-    if (!same_rope(a, b) &&
-        !plan_note(p,
-                   "the rope settings of %s and %s differ (theta %s and %s): the output has those of the "
-                   "former, and "
-                   "the merge may be worse for it",
-                   a->shown, b->shown, quote(item_text(rope_theta(a), here, sizeof here)).text,
-                   quote(item_text(rope_theta(b), there, sizeof there)).text))
+    if (!same_item(rope_theta(a), rope_theta(b)) &&
+        !note_items(p, "rope_theta", a, rope_theta(a), b, rope_theta(b)))
+        return false;
+    if (!same_scaling(rope_scaling(a), rope_scaling(b)) &&
+        !note_items(p, "rope_scaling", a, rope_scaling(a), b, rope_scaling(b)))
         return false;
     return is_tied(a) == is_tied(b) ||
            plan_note(p, "tie_word_embeddings is %s in %s and %s in %s", is_tied(a) ? "true" : "false",
