@@ -90,13 +90,13 @@ bool plan_print_head(const struct merge_plan *plan, FILE *out, const struct term
     return print(&s, out, err);
 }
 
-struct row { /* a tensor and its place in its layers */
+struct row { /* a tensor, or tensors of a layer that are treated alike, and its place in the layers */
     const struct merge_tensor *tensor;
-    struct layer_name parts; /* rest: every_rest for all tensors of a layer */
+    struct layer_name parts;
+    size_t rest; /* bytes of parts.rest that its tensors share */
+    bool many;   /* there are more of them: "*" stands for the rest */
     bool in_layer;
 };
-
-static const char every_rest[] = ".*";
 
 /* Layers in order, and the tensors of one together; those in no layer come first. */
 static int by_layer(const void *a, const void *b)
@@ -115,6 +115,14 @@ static int by_layer(const void *a, const void *b)
     return order ? order : strcmp(l->parts.rest, r->parts.rest);
 }
 
+static int by_rest(const struct row *a, const struct row *b)
+{
+    int order = memcmp(a->parts.rest, b->parts.rest, a->rest < b->rest ? a->rest : b->rest);
+    if (!order)
+        order = (a->rest > b->rest) - (a->rest < b->rest);
+    return order ? order : (a->many > b->many) - (a->many < b->many);
+}
+
 /* The same tensor of one layer after the other. */
 static int by_pattern(const void *a, const void *b)
 {
@@ -122,7 +130,7 @@ static int by_pattern(const void *a, const void *b)
     if (!l->in_layer || !r->in_layer || l->parts.prefix != r->parts.prefix ||
         memcmp(l->tensor->name, r->tensor->name, l->parts.prefix) != 0)
         return by_layer(a, b);
-    int order = strcmp(l->parts.rest, r->parts.rest);
+    int order = by_rest(l, r);
     return order ? order : (l->parts.layer > r->parts.layer) - (l->parts.layer < r->parts.layer);
 }
 
@@ -152,24 +160,62 @@ static bool alike(const struct merge_tensor *x, const struct merge_tensor *y)
 /* Does b, the next in order, go on one line with a? */
 static bool continues(const struct row *a, const struct row *b)
 {
-    return same_stack(a, b) && strcmp(a->parts.rest, b->parts.rest) == 0 &&
-           a->parts.layer + 1 == b->parts.layer && alike(a->tensor, b->tensor);
+    return same_stack(a, b) && by_rest(a, b) == 0 && a->parts.layer + 1 == b->parts.layer &&
+           alike(a->tensor, b->tensor);
 }
 
-/* Layers whose tensors are all treated alike become one row each. Returns how many rows there are now. */
+static bool all_alike(const struct row *rows, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (!alike(rows[0].tensor, rows[i].tensor))
+            return false;
+    return n > 1;
+}
+
+/* ".self_attn." of ".self_attn.q_proj.weight". */
+static size_t first_part(const char *rest)
+{
+    const char *dot = strchr(rest + 1, '.');
+    return dot ? (size_t)(dot - rest) + 1 : strlen(rest);
+}
+
+/* Rows of one layer whose names go on alike are one if they are treated alike; returns how many are left. */
+static size_t fold_parts(struct row *rows, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0, next; i < n; i = next) {
+        size_t part = first_part(rows[i].parts.rest);
+        for (next = i + 1; next < n && strncmp(rows[i].parts.rest, rows[next].parts.rest, part) == 0; next++)
+            ;
+        size_t stay = all_alike(rows + i, next - i) ? 1 : next - i;
+        memmove(rows + kept, rows + i, stay * sizeof *rows);
+        if (stay < next - i) {
+            rows[kept].many = true;
+            rows[kept].rest = part;
+        }
+        kept += stay;
+    }
+    return kept;
+}
+
+/* Layers, or parts of them, whose tensors are treated alike become one row each. Returns how many rows there
+ * are then. */
 static size_t fold_layers(struct row *rows, size_t n)
 {
     size_t kept = 0;
     for (size_t i = 0, next; i < n; i = next) {
-        bool same = true;
         for (next = i + 1;
              next < n && same_stack(&rows[i], &rows[next]) && rows[i].parts.layer == rows[next].parts.layer;
              next++)
-            same &= alike(rows[i].tensor, rows[next].tensor);
-        size_t stay = same && next > i + 1 ? 1 : next - i;
+            ;
+        size_t stay = next - i;
+        if (all_alike(rows + i, stay)) {
+            rows[i].many = true;
+            rows[i].rest = 1;
+            stay = 1;
+        } else if (rows[i].in_layer)
+            stay = fold_parts(rows + i, stay);
         memmove(rows + kept, rows + i, stay * sizeof *rows);
-        if (stay < next - i)
-            rows[kept].parts.rest = every_rest;
         kept += stay;
     }
     return kept;
@@ -179,14 +225,16 @@ static void name_cell(struct table *table, const struct row *first, const struct
 {
     struct str s = {0};
     const char *name = first->tensor->name;
-    if (first == last && first->parts.rest != every_rest)
+    if (!first->in_layer)
         str_append(&s, name);
-    else if (first == last) {
+    else {
         str_append_bytes(&s, name, first->parts.prefix);
-        str_printf(&s, "%zu%s", first->parts.layer, first->parts.rest);
-    } else {
-        str_append_bytes(&s, name, first->parts.prefix);
-        str_printf(&s, "{%zu-%zu}%s", first->parts.layer, last->parts.layer, first->parts.rest);
+        if (first == last)
+            str_printf(&s, "%zu", first->parts.layer);
+        else
+            str_printf(&s, "{%zu-%zu}", first->parts.layer, last->parts.layer);
+        str_append_bytes(&s, first->parts.rest, first->rest);
+        str_append(&s, first->many ? "*" : "");
     }
     table->text.failed |= s.failed;
     table_cell_text(table, s.data ? s.data : "", s.length);
@@ -271,6 +319,7 @@ bool plan_print_tensors(const struct merge_plan *plan, FILE *out, const struct t
     for (size_t i = 0; i < plan->n_tensors; i++) {
         rows[i].tensor = &plan->tensors[i];
         rows[i].in_layer = layer_name_parse(plan->tensors[i].name, &rows[i].parts);
+        rows[i].rest = rows[i].in_layer ? strlen(rows[i].parts.rest) : 0;
         copies |= plan->tensors[i].copied;
     }
     qsort(rows, plan->n_tensors, sizeof *rows, by_layer);
