@@ -151,9 +151,10 @@ bool sim_model_open(struct sim_model *m, struct simfs *sim, enum checkpoint_mode
     return open_model(m, sim, &(struct checkpoint_options){.mode = mode, .force = force}, err);
 }
 
-bool sim_model_resume(struct sim_model *m, struct simfs *sim, struct error *err)
+bool sim_model_resume(struct sim_model *m, struct simfs *sim, bool force, struct error *err)
 {
-    return open_model(m, sim, &(struct checkpoint_options){.mode = CHECKPOINT_CHANGE, .resume = true}, err);
+    return open_model(
+        m, sim, &(struct checkpoint_options){.mode = CHECKPOINT_CHANGE, .force = force, .resume = true}, err);
 }
 
 void sim_model_close(struct sim_model *m)

@@ -27,7 +27,7 @@ struct sim_model {
 bool sim_model_open(struct sim_model *model, struct simfs *sim, enum checkpoint_mode mode, bool force,
                     struct error *err);
 /* For changing, to go on with an open record. */
-bool sim_model_resume(struct sim_model *model, struct simfs *sim, struct error *err);
+bool sim_model_resume(struct sim_model *model, struct simfs *sim, bool force, struct error *err);
 void sim_model_close(struct sim_model *model);
 /* The first half of it: open, lock, settle. The model is left open when it succeeds. */
 bool sim_model_settle(struct sim_model *model, struct simfs *sim, enum checkpoint_mode mode, bool force,

@@ -118,7 +118,7 @@ bool sim_work_resume(struct simfs *sim, bool (*run)(struct sim_model *model, str
 {
     struct sim_model model;
     *refused = false;
-    if (!sim_model_resume(&model, sim, err)) {
+    if (!sim_model_resume(&model, sim, false, err)) {
         *refused = err->kind == ERROR_USAGE;
         return false;
     }

@@ -8,7 +8,8 @@
 #include "sim_work.h"
 #include "suite.h"
 
-static struct simfs *cut, *committed; /* with /m/.lancet/0001.open, and with 0001 */
+/* With /m/.lancet/0001.open, and with 0001: of an edit, and of a merge. */
+static struct simfs *cut, *committed, *cut_merge, *committed_merge;
 static struct error err;
 
 /* A record being spoilt: its bytes, and what they say. */
@@ -25,26 +26,38 @@ static bool change(struct sim_model *model, struct error *e)
     return sim_model_change(model, names, 2, 1, false, &number, e);
 }
 
-/* The disk just before the rename of a change: the whole record, still open, trailer included. */
+static bool merge(struct sim_model *model, struct error *e)
+{
+    uint32_t number;
+    return sim_model_merge(model, false, &number, e);
+}
+
+/* The disk once it is done, and just before its rename: the whole record, still open, trailer included. */
+static void prepare(bool (*run)(struct sim_model *model, struct error *e), struct simfs **done,
+                    struct simfs **before)
+{
+    *done = sim_model_new();
+    *before = simfs_clone(*done);
+    simfs_plan(*done, SIMFS_NOTHING, 0, 0);
+    ck_assert_msg(sim_work_run(*done, run, &err), "%s", err.text);
+    simfs_plan(*before, SIMFS_CUT, simfs_changes(*done) - 2, 0);
+    sim_work_run(*before, run, &err);
+    simfs_power_on(*before, SIMFS_KEEP, 1);
+    ck_assert_ptr_nonnull(simfs_get(*before, "/m/.lancet/0001.open", NULL));
+}
+
 static void setup(void)
 {
-    struct simfs *base = sim_model_new();
-    committed = simfs_clone(base);
-    simfs_plan(committed, SIMFS_NOTHING, 0, 0);
-    ck_assert_msg(sim_work_run(committed, change, &err), "%s", err.text);
-    uint64_t changes = simfs_changes(committed);
-    cut = simfs_clone(base);
-    simfs_plan(cut, SIMFS_CUT, changes - 2, 0);
-    sim_work_run(cut, change, &err);
-    simfs_power_on(cut, SIMFS_KEEP, 1);
-    ck_assert_ptr_nonnull(simfs_get(cut, "/m/.lancet/0001.open", NULL));
-    simfs_free(base);
+    prepare(change, &committed, &cut);
+    prepare(merge, &committed_merge, &cut_merge);
 }
 
 static void teardown(void)
 {
     simfs_free(cut);
     simfs_free(committed);
+    simfs_free(cut_merge);
+    simfs_free(committed_merge);
 }
 
 /* ---- tools ---- */
@@ -130,7 +143,23 @@ static uint8_t *trailer(struct spoilt *s)
 static void version(struct spoilt *s)
 {
     char *text = text_of(s->bytes);
+    s->bytes[8] = 3;
+    reseal(s->bytes, text);
+    free(text);
+}
+
+static void version_of_merges(struct spoilt *s)
+{
+    char *text = text_of(s->bytes);
     s->bytes[8] = 2;
+    reseal(s->bytes, text);
+    free(text);
+}
+
+static void version_of_edits(struct spoilt *s)
+{
+    char *text = text_of(s->bytes);
+    s->bytes[8] = 1;
     reseal(s->bytes, text);
     free(text);
 }
@@ -202,6 +231,8 @@ REPLACES(guard_too_long, "\"guard\":\"", "\"guard\":\"00112233445566778899")
 REPLACES(guard_odd, "\"guard\":\"", "\"guard\":\"0")
 REPLACES(digest_not_hex, "\"sha256\":\"", "\"sha256\":\"xx")
 REPLACES(digest_short, "\"before\":\"", "\"before\":\"\",\"n\":\"")
+REPLACES(digest_in_the_header, "\"before\":null",
+         "\"before\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"")
 REPLACES(tensor_in_no_file, "\"file\":1", "\"file\":7")
 REPLACES(tensor_in_header, "\"offset\":168", "\"offset\":100")
 REPLACES(tensor_beyond_file, "\"bytes\":6000", "\"bytes\":60000")
@@ -373,13 +404,69 @@ static void trailer_with_more(struct spoilt *s)
     replace_at(trailer(s), "\"after\"", "\"before\":[],\"after\"");
 }
 
+static void digest_in_an_edit(struct spoilt *s)
+{
+    s->record.chunks[2].before.bytes[0] = 1;
+    put_chunk(s, 2);
+}
+
+static void digest_missing(struct spoilt *s)
+{
+    s->record.chunks[2].before = (struct digest){0};
+    put_chunk(s, 2);
+}
+
+static void digest_twice(struct spoilt *s)
+{
+    s->record.chunks[3].before = s->record.chunks[2].before;
+    put_chunk(s, 3);
+}
+
+static void digest_with_a_first_page(struct spoilt *s)
+{
+    s->record.chunks[1].before.bytes[31] = 1;
+    put_chunk(s, 1);
+}
+
+static void raw_too_short(struct spoilt *s)
+{
+    struct record_chunk *c = &s->record.chunks[2];
+    c->packed_bytes--;
+    ck_assert(digest_of(s->bytes + c->position + RECORD_CHUNK_HEAD, c->packed_bytes, &c->packed, &err));
+    c->old = c->packed;
+    put_chunk(s, 2);
+}
+
+static void raw_with_two_digests(struct spoilt *s)
+{
+    s->record.chunks[2].old.bytes[0] ^= 1;
+    put_chunk(s, 2);
+}
+
+static void raw_among_packed(struct spoilt *s)
+{
+    s->record.chunks[2].packing = RECORD_PAGES;
+    put_chunk(s, 2);
+}
+
+static void raw_in_an_edit(struct spoilt *s)
+{
+    s->record.chunks[0].packing = RECORD_RAW;
+    put_chunk(s, 0);
+}
+
 struct row {
     const char *name;
     void (*spoil)(struct spoilt *s);
+    bool merge; /* a record of a merge */
 };
 #define ROW(f)                                                                                               \
     {                                                                                                        \
-#f, f                                                                                                \
+#f, f, false                                                                                         \
+    }
+#define MERGE_ROW(f)                                                                                         \
+    {                                                                                                        \
+#f, f, true                                                                                          \
     }
 static const struct row rows[] = {
     ROW(version),
@@ -440,14 +527,30 @@ static const struct row rows[] = {
     ROW(trailer_counts_wrong),
     ROW(trailer_too_short),
     ROW(trailer_with_more),
+    ROW(version_of_merges),
+    ROW(digest_in_an_edit),
+    ROW(raw_in_an_edit),
+    MERGE_ROW(version),
+    MERGE_ROW(version_of_edits),
+    MERGE_ROW(digest_in_the_header),
+    MERGE_ROW(digest_missing),
+    MERGE_ROW(digest_twice),
+    MERGE_ROW(digest_with_a_first_page),
+    MERGE_ROW(raw_too_short),
+    MERGE_ROW(raw_with_two_digests),
+    MERGE_ROW(raw_among_packed),
+    MERGE_ROW(owned_twice),
+    MERGE_ROW(bad_before_good),
+    MERGE_ROW(trailer_too_short),
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-static void expect_refused(struct simfs *sim, const char *name)
+static void expect_refused(struct simfs *sim, bool resume, const char *name)
 {
     struct sim_model model;
     struct simfs *before = simfs_clone(sim);
-    bool ok = sim_model_open(&model, sim, CHECKPOINT_CHANGE, true, &err);
+    bool ok = resume ? sim_model_resume(&model, sim, true, &err)
+                     : sim_model_open(&model, sim, CHECKPOINT_CHANGE, true, &err);
     ck_assert_msg(!ok, "%s: accepted", name);
     ck_assert_msg(err.kind == ERROR_FORMAT, "%s: kind %d: %s", name, err.kind, err.text);
     ck_assert_msg(strstr(err.text, ".lancet") != NULL, "%s: names no record: %s", name, err.text);
@@ -458,11 +561,14 @@ static void expect_refused(struct simfs *sim, const char *name)
 
 START_TEST(an_open_record_is_malformed)
 {
-    struct simfs *sim = simfs_clone(cut);
-    struct spoilt s = load(cut, "/m/.lancet/0001.open");
+    const struct simfs *good = rows[_i].merge ? cut_merge : cut;
+    struct simfs *sim = simfs_clone(good);
+    struct spoilt s = load(good, "/m/.lancet/0001.open");
     rows[_i].spoil(&s);
     simfs_put(sim, "/m/.lancet/0001.open", s.bytes, s.n);
-    expect_refused(sim, rows[_i].name);
+    expect_refused(sim, false, rows[_i].name);
+    if (rows[_i].merge)
+        expect_refused(sim, true, rows[_i].name);
     release(&s);
     simfs_free(sim);
 }
@@ -474,8 +580,9 @@ START_TEST(a_committed_record_is_malformed)
 {
     struct sim_model model;
     struct history_undone done;
-    struct simfs *sim = simfs_clone(committed);
-    struct spoilt s = load(committed, "/m/.lancet/0001");
+    const struct simfs *good = rows[_i].merge ? committed_merge : committed;
+    struct simfs *sim = simfs_clone(good);
+    struct spoilt s = load(good, "/m/.lancet/0001");
     rows[_i].spoil(&s);
     simfs_put(sim, "/m/.lancet/0001", s.bytes, s.n);
     struct simfs *before = simfs_clone(sim);
@@ -526,7 +633,7 @@ START_TEST(names_that_do_not_belong_there)
         simfs_put(sim, path, "x", 1);
         if (strcmp(names[i], "0002.open") == 0) /* only the newest may be open, and a newer one is there */
             simfs_put(sim, "/m/.lancet/0003", "x", 1);
-        expect_refused(sim, names[i]);
+        expect_refused(sim, false, names[i]);
         simfs_free(sim);
     }
 }
@@ -548,7 +655,7 @@ START_TEST(lancet_is_no_directory)
 {
     struct simfs *sim = sim_model_new();
     simfs_put(sim, "/m/.lancet", "x", 1);
-    expect_refused(sim, "a file");
+    expect_refused(sim, false, "a file");
     simfs_free(sim);
 }
 END_TEST
@@ -571,6 +678,37 @@ START_TEST(the_last_chunk_is_torn_and_yet_was_used)
 }
 END_TEST
 
+/* A digest that the old bytes do not have: nobody takes anything back. */
+START_TEST(the_digest_of_a_tensor_is_another)
+{
+    for (int open = 0; open < 2; open++) {
+        struct sim_model model;
+        struct history_undone done;
+        const char *path = open ? "/m/.lancet/0001.open" : "/m/.lancet/0001";
+        struct simfs *sim = simfs_clone(open ? cut_merge : committed_merge);
+        struct spoilt s = load(sim, path);
+        s.record.chunks[4].before.bytes[7] ^= 1;
+        put_chunk(&s, 4);
+        simfs_put(sim, path, s.bytes, s.n);
+        struct simfs *before = simfs_clone(sim);
+        ck_assert(!open || !sim_model_resume(&model, sim, true, &err));
+        ck_assert(!open || err.kind == ERROR_MISMATCH);
+        bool ok = sim_model_open(&model, sim, CHECKPOINT_CHANGE, true, &err);
+        ck_assert(ok != open);
+        if (ok) {
+            ck_assert(!history_undo(&model.context, &model.checkpoint, &(struct history_undo_options){0},
+                                    &done, &err));
+            sim_model_close(&model);
+        }
+        ck_assert_int_eq(err.kind, ERROR_MISMATCH);
+        ck_assert(simfs_same(before, sim));
+        release(&s);
+        simfs_free(before);
+        simfs_free(sim);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bad_records");
@@ -582,6 +720,7 @@ int main(void)
     tcase_add_test(tc, names_that_do_not_belong_there);
     tcase_add_test(tc, what_nfs_leaves_is_passed_over);
     tcase_add_test(tc, lancet_is_no_directory);
+    tcase_add_test(tc, the_digest_of_a_tensor_is_another);
     tcase_add_test(tc, the_last_chunk_is_torn_and_yet_was_used);
     suite_add_tcase(suite, tc);
     return suite_run(suite);

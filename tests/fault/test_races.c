@@ -285,6 +285,86 @@ START_TEST(a_record_of_another_host_is_taken_back_only_by_force)
 }
 END_TEST
 
+static bool merge(struct sim_model *model, struct error *e)
+{
+    uint32_t number;
+    return sim_model_merge(model, true, &number, e);
+}
+
+static void half_merge(void)
+{
+    struct simfs *copy = simfs_clone(sim);
+    simfs_plan(copy, SIMFS_NOTHING, 0, 0);
+    ck_assert(sim_work_run(copy, merge, &err));
+    simfs_plan(sim, SIMFS_CUT, simfs_changes(copy) * 2 / 3, 0);
+    simfs_free(copy);
+    sim_work_run(sim, merge, &err);
+    simfs_power_on(sim, SIMFS_KEEP, 1);
+}
+
+static void expect_no_resume(bool force, enum error_kind kind, const char *words)
+{
+    struct sim_model other;
+    struct simfs *before = simfs_clone(sim);
+    bool ok = sim_model_resume(&other, sim, force, &err);
+    if (ok)
+        sim_model_close(&other);
+    ck_assert_msg(!ok && err.kind == kind, "%s: kind %d: %s", ok ? "opened" : "refused", err.kind, err.text);
+    ck_assert_msg(strstr(err.text, words), "\"%s\" not in: %s", words, err.text);
+    ck_assert_msg(simfs_same(before, sim), "something was touched: %s", err.text);
+    simfs_free(before);
+}
+
+START_TEST(only_a_merge_that_was_cut_here_is_gone_on_with)
+{
+    struct simfs *whole = simfs_clone(sim);
+    expect_no_resume(true, ERROR_USAGE, "nothing to go on with");
+    half_change();
+    expect_no_resume(true, ERROR_USAGE, "edit");
+    simfs_free(sim);
+    sim = whole;
+    half_merge();
+    const struct fs *fs = simfs_fs(sim);
+    int fd = fs->open(fs->state, "/m/.lancet/0001.open", O_RDONLY, 0);
+    ck_assert_int_eq(fs->lock(fs->state, fd, LOCK_EX), 0);
+    expect_no_resume(true, ERROR_BUSY, "another lancet");
+    fs->close(fs->state, fd);
+    rewrite_header(other_host);
+    expect_no_resume(false, ERROR_BUSY, "elsewhere.example");
+    struct sim_model model;
+    ck_assert_msg(sim_model_resume(&model, sim, true, &err), "%s", err.text);
+    ck_assert(simfs_get(sim, "/m/.lancet/0001.open", NULL) && !sim_model_loads(sim, 0));
+    expect_open(CHECKPOINT_READ, false, ERROR_BUSY, "locked");
+    sim_model_close(&model);
+    put_changed(1, original.size[1] - 1, 0, "", 0);
+    expect_no_resume(true, ERROR_MISMATCH, "size");
+    simfs_remove(sim, sim_paths[1]);
+    ck_assert(!sim_model_resume(&model, sim, true, &err));
+}
+END_TEST
+
+/* Whoever goes on and then ends without a commit has taken the change back. */
+START_TEST(a_change_that_was_gone_on_with_is_taken_back)
+{
+    struct sim_model model;
+    half_merge();
+    ck_assert_msg(sim_model_resume(&model, sim, false, &err), "%s", err.text);
+    const struct tensor *tensors[] = {checkpoint_find(&model.checkpoint, "v"),
+                                      checkpoint_find(&model.checkpoint, "x"),
+                                      checkpoint_find(&model.checkpoint, "z")};
+    struct transaction_options options = {.kind = "merge", .resume = true, .chunk_bytes = SIM_CHUNK_ONE};
+    struct transaction *t = NULL;
+    ck_assert_msg(transaction_begin(&model.context, &model.checkpoint, &options, tensors, 3, &t, &err), "%s",
+                  err.text);
+    ck_assert(!model.checkpoint.pending && !history_open_note(&model.checkpoint));
+    ck_assert(!sim_model_loads(sim, 0) && !sim_model_loads(sim, 1));
+    ck_assert_msg(transaction_end(t, &err), "%s", err.text);
+    sim_model_close(&model);
+    ck_assert(sim_state_is(&original, sim));
+    ck_assert_ptr_null(simfs_get(sim, "/m/.lancet/0001.open", NULL));
+}
+END_TEST
+
 START_TEST(an_undo_that_had_to_recover_finds_nothing_else_changed)
 {
     struct sim_model model;
@@ -361,6 +441,8 @@ int main(void)
     tcase_add_test(tc, files_that_were_not_opened_are_locked_and_restored_too);
     tcase_add_test(tc, a_file_that_the_record_names_is_missing);
     tcase_add_test(tc, a_record_of_another_host_is_taken_back_only_by_force);
+    tcase_add_test(tc, only_a_merge_that_was_cut_here_is_gone_on_with);
+    tcase_add_test(tc, a_change_that_was_gone_on_with_is_taken_back);
     tcase_add_test(tc, an_undo_that_had_to_recover_finds_nothing_else_changed);
     tcase_add_test(tc, records_that_cannot_be_listed_stop_writers_only);
     tcase_add_test(tc, the_record_goes_away_before_the_commit);

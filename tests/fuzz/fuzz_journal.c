@@ -1,6 +1,6 @@
 /* One byte of flags, then a record of the model of sim_model.h. Flags: 1: checksums are put right first, so
  * that what they protect is reached; 2: the files carry the record's guard, as when a change was cut; 4: the
- * record is committed. */
+ * record is committed; 8: it is gone on with. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "record.h"
 #include "sim_model.h"
 
-enum { REPAIR = 1, GUARDED = 2, COMMITTED = 4 };
+enum { REPAIR = 1, GUARDED = 2, COMMITTED = 4, RESUMED = 8 };
 
 static void digest_into(uint8_t *at, const void *bytes, size_t n)
 {
@@ -87,6 +87,24 @@ static void settle(struct simfs *sim)
     simfs_free(before);
 }
 
+/* Opening only looks. What comes of going on, the next writer can deal with. */
+static void resume(struct simfs *sim)
+{
+    struct sim_model model;
+    struct error err;
+    uint32_t number;
+    struct simfs *before = simfs_clone(sim);
+    bool opened = sim_model_resume(&model, sim, true, &err);
+    FUZZ_HOLDS(simfs_same(before, sim));
+    if (opened) {
+        sim_model_merge(&model, false, &number, &err);
+        sim_model_close(&model);
+    }
+    FUZZ_HOLDS(simfs_open_count(sim) == 0);
+    simfs_free(before);
+    settle(sim);
+}
+
 /* log, verify and undo of a committed record. */
 static void use(struct simfs *sim)
 {
@@ -122,6 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     simfs_put(sim, data[0] & COMMITTED ? "/m/.lancet/0001" : "/m/.lancet/0001.open", bytes, n);
     if (data[0] & COMMITTED)
         use(sim);
+    else if (data[0] & RESUMED)
+        resume(sim);
     else
         settle(sim);
     free(bytes);

@@ -56,7 +56,7 @@ def index_seeds():
 
 def journal_seeds():
     """Records as docs/history-format.md has them, for the model of tests/fault/sim_model.c. A first byte of flags: 1: put
-    checksums right, 2: the files are half-changed, 4: the record is committed."""
+    checksums right, 2: the files are half-changed, 4: the record is committed, 8: the merge is gone on with."""
     page = 4096
     nonce = 0x0123456789ABCDEF
 
@@ -88,22 +88,23 @@ def journal_seeds():
         head = fixed + struct.pack("<Q", len(text))
         return padded(head + sha(head + text) + text)
 
-    def header(**more):
+    def header(version=1, **more):
         document = {
             "number": 1, "kind": "edit", "command": "lancet edit", "note": None, "host": "h", "time": 1, "undoes": [], "drops": [],
             "files": [{"name": name, "size": len(files[i]), "head": heads[i], "sha256": sha(files[i][:heads[i]]).hex(),
                        "guard": guard.hex()} for i, name in enumerate(["one.safetensors", "two.safetensors"])],
             "tensors": [{"name": "x", "file": 0, "dtype": "BF16", "offset": 168, "bytes": 5000, "before": sha(files[0][168:5168]).hex()},
                         {"name": "z", "file": 1, "dtype": "F32", "offset": 4585, "bytes": 6000, "before": sha(files[1][4585:10585]).hex()}]}
-        return sealed(b"LNCTHEAD" + struct.pack("<IIQ", 1, page, nonce), {**document, **more})
+        return sealed(b"LNCTHEAD" + struct.pack("<IIQ", version, page, nonce), {**document, **more})
 
-    def chunk(sequence, file, own, n, planes=False):
+    def chunk(sequence, file, own, n, planes=False, raw=False, before=bytes(32)):
         begin = own if planes else own // page * page
         end = own + n if planes else min(-(-(own + n) // page) * page, len(files[file])) if n else page
         held = files[file][begin:end]
-        packed = zlib.compress(bytes(len(held)) if planes else held)
-        head = b"LNCTCHNK" + struct.pack("<QQIIQQQQQ", nonce, sequence, file, planes, begin, end - begin, len(packed), own, n)
-        head = (head + sha(held) + sha(files[file][own:own + n]) + sha(packed)).ljust(224, b"\0")
+        packed = held if raw else zlib.compress(bytes(len(held)) if planes else held)
+        packing = 2 if raw else int(planes)
+        head = b"LNCTCHNK" + struct.pack("<QQIIQQQQQ", nonce, sequence, file, packing, begin, end - begin, len(packed), own, n)
+        head = (head + sha(held) + sha(files[file][own:own + n]) + sha(packed) + before).ljust(224, b"\0")
         return padded(head + sha(head) + packed)
 
     def trailer(n):
@@ -123,6 +124,25 @@ def journal_seeds():
     yield "good-planes", b"\5" + header() + planes + trailer(4)
     yield "good-undo", b"\5" + header(kind="undo", drops=[1], note="{}") + firsts + pages + trailer(6)
     yield "good-unpadded", b"\1" + header().rstrip(b"\0")
+
+    def merge_chunks(file, own, n, sequence):
+        begin, end = (168, 5168) if file == 0 else (4585, 10585)
+        before = sha(files[file][begin:end]) if own == begin else bytes(32)
+        return chunk(sequence, file, own, n, raw=True, before=before)
+
+    listed = [{"name": "x", "file": 0, "dtype": "BF16", "offset": 168, "bytes": 5000, "before": None},
+              {"name": "v", "file": 1, "dtype": "U8", "offset": 4508, "bytes": 77, "before": None},
+              {"name": "z", "file": 1, "dtype": "F32", "offset": 4585, "bytes": 6000, "before": None}]
+    merge = header(version=2, kind="merge", tensors=listed) + chunk(0, 0, 0, 0, raw=True) + chunk(1, 1, 0, 0, raw=True)
+    raw = [merge_chunks(*own, 2 + i) for i, own in enumerate(owned)]
+    after = [sha(files[0][168:5168]).hex(), sha(files[1][4508:4585]).hex(), sha(files[1][4585:10585]).hex()]
+    end = sealed(b"LNCTTAIL" + struct.pack("<QQ", nonce, 6), {"after": after})
+    for flags in (1, 9, 11):
+        yield f"good-merge-{flags}", bytes([flags]) + merge + b"".join(raw) + end
+        yield f"good-merge-cut-{flags}", bytes([flags]) + merge + b"".join(raw[:3]) + bytes(3 * page)
+    yield "good-merge-begun", b"\11" + merge
+    yield "good-merge-first-page", b"\11" + merge[:-2 * page]
+    yield "good-merge-committed", b"\5" + merge + b"".join(raw) + end
     yield "bad-empty", b"\0"
     yield "bad-torn", b"\0" + whole[:5000].ljust(3 * page, b"\xff")
     yield "bad-open-planes", b"\1" + header() + planes
