@@ -135,6 +135,15 @@ bool attention_head_text(const struct attention_shown *shown, struct str *out, s
     return !out->failed || error_memory(err, "writing attention");
 }
 
+bool attention_token_text(const struct attention_shown *shown, size_t i, struct str *out, struct error *err)
+{
+    uint32_t id = shown->prompt->ids[shown->first + i];
+    bool ok = token_bytes(shown->opened, id, out, err);
+    if (!shown->opened->tokenizer)
+        str_printf(out, "#%u", (unsigned)id);
+    return ok && (!out->failed || error_memory(err, "writing attention"));
+}
+
 void attention_name(const struct attention_shown *shown, size_t layer, char out[ATTENTION_NAME])
 {
     snprintf(out, ATTENTION_NAME, "blocks.%zu.attn.%s", layer,

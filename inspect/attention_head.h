@@ -9,6 +9,9 @@ bool attention_head_write(const struct attention_shown *shown, struct json_write
 /* The same as a whole object, without line breaks. */
 bool attention_head_text(const struct attention_shown *shown, struct str *out, struct error *err);
 
+/* The text of the i-th token shown, put behind what is there; "#17" without a tokenizer. */
+bool attention_token_text(const struct attention_shown *shown, size_t i, struct str *out, struct error *err);
+
 /* TransformerLens's name of the maps of a layer: "blocks.3.attn.hook_pattern". */
 enum { ATTENTION_NAME = 64 };
 void attention_name(const struct attention_shown *shown, size_t layer, char out[ATTENTION_NAME]);

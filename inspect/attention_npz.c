@@ -56,11 +56,8 @@ static bool put_tokens(const struct attention_shown *shown, struct npz_writer *n
     struct str *texts = memory_zeroed(n, sizeof *texts);
     if (!texts)
         return error_memory(err, "writing attention");
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = token_bytes(shown->opened, ids[i], &texts[i], err);
-        if (ok && texts[i].failed)
-            ok = error_memory(err, "writing attention");
-    }
+    for (size_t i = 0; ok && i < n; i++)
+        ok = attention_token_text(shown, i, &texts[i], err);
     ok = ok && npz_array(npz, "ids", "<u4", &n, 1, ids, n * sizeof *ids, err) &&
          put_texts(npz, "tokens", texts, n, 1, err);
     for (size_t i = 0; i < n; i++)

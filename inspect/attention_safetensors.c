@@ -32,10 +32,8 @@ static bool write_texts(const struct attention_shown *shown, struct str *out, st
     json_write_array_begin(&w);
     for (size_t i = 0; ok && i < shown->n_tokens; i++) {
         str_clear(&text);
-        ok = token_bytes(shown->opened, shown->prompt->ids[shown->first + i], &text, err);
+        ok = attention_token_text(shown, i, &text, err);
         json_write_string_n(&w, text.length ? text.data : "", text.length);
-        if (ok && text.failed)
-            ok = error_memory(err, "writing attention");
     }
     json_write_array_end(&w);
     str_release(&text);
