@@ -469,6 +469,143 @@ START_TEST(every_failing_call_leaves_old_or_new)
 }
 END_TEST
 
+/* ---- a layout of its own ---- */
+
+static const struct tensor_plan layout_tensors[] = {
+    {.name = "a", .dtype = DTYPE_U8, .rank = 1, .shape = {3}},
+    {.name = "b", .dtype = DTYPE_F32, .rank = 2, .shape = {2, 2}},
+    {.name = "c", .dtype = DTYPE_F32, .rank = 1, .shape = {1}},
+    {.name = "d", .dtype = DTYPE_U8, .rank = 2, .shape = {0, 7}},
+};
+static const char *const layout_bytes[] = {"abc", "0123456789abcdef", "wxyz", ""};
+
+static bool write_layout(const struct checkpoint *donor, const struct checkpoint *input, const char *target,
+                         uint64_t shard_bytes, bool force)
+{
+    struct folder_text texts[] = {{"config.json", "{\"merged\":1}", 12}, {"README.md", "# card", 6}};
+    struct folder_layout layout = {.tensors = layout_tensors,
+                                   .n_tensors = 4,
+                                   .shard_bytes = shard_bytes,
+                                   .texts = texts,
+                                   .n_texts = 2,
+                                   .inputs = &input,
+                                   .n_inputs = 1};
+    struct folder_writer *w = NULL;
+    box_error = (struct error){0};
+    bool ok = folder_begin_layout(&box_context, donor, &layout, box_path(target), force, &w, &box_error);
+    uint64_t last = 0;
+    for (size_t i = 0; ok && i < 4; i++) { /* in two pieces each */
+        size_t t = folder_order(w)[i], n = strlen(layout_bytes[t]);
+        ok = folder_put(w, t, 0, layout_bytes[t], n / 2, &box_error) &&
+             folder_put(w, t, n / 2, layout_bytes[t] + n / 2, n - n / 2, &box_error);
+        last += n;
+    }
+    ck_assert(!ok || last == 23);
+    ok = ok && folder_commit(w, &box_error);
+    folder_free(w);
+    return ok;
+}
+
+static void holds_layout(const char *folder)
+{
+    struct checkpoint *c = box_open(folder);
+    ck_assert_uint_eq(c->n_tensors, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct tensor *t = checkpoint_find(c, layout_tensors[i].name);
+        ck_assert_ptr_nonnull(t);
+        ck_assert_uint_eq(t->bytes, strlen(layout_bytes[i]));
+        ck_assert_int_eq(memcmp(t->data, layout_bytes[i], t->bytes), 0);
+        ck_assert_int_eq(t->dtype, layout_tensors[i].dtype);
+    }
+    ck_assert_str_eq(c->files[0].metadata, "{\"format\":\"pt\"}");
+    checkpoint_close(c);
+}
+
+START_TEST(a_layout_of_its_own)
+{
+    struct checkpoint *donor = donor_open();
+    ck_assert_msg(write_layout(donor, donor, "out", 0, false), "%s", box_error.text);
+    holds_layout("out");
+    lists("out", "LICENSE README.md config.json " MODEL " templates tokenizer.json ");
+    has_text("out/config.json", "{\"merged\":1}");
+    has_text("out/README.md", "# card");
+    has_text("out/templates/a.jinja", "jinja");
+    has_text("donor/config.json", "{\"new\":1}");
+    lists("", "donor out ");
+    checkpoint_close(donor);
+}
+END_TEST
+
+START_TEST(shards_hold_no_more_than_they_may)
+{
+    struct checkpoint *donor = donor_open();
+    /* a (3), then b (16) alone: larger than a shard may be, then c and d (4) */
+    ck_assert_msg(write_layout(donor, donor, "out", 10, false), "%s", box_error.text);
+    holds_layout("out");
+    lists("out", "LICENSE README.md config.json model-00001-of-00003.safetensors "
+                 "model-00002-of-00003.safetensors model-00003-of-00003.safetensors " INDEX
+                 " templates tokenizer.json ");
+    /* from shards to one file */
+    ck_assert(!write_layout(donor, donor, "out", 23, false));
+    box_refused(ERROR_USAGE, "is not empty");
+    ck_assert_msg(write_layout(donor, donor, "out", 23, true), "%s", box_error.text);
+    holds_layout("out");
+    lists("out", "LICENSE README.md config.json " MODEL " templates tokenizer.json ");
+    checkpoint_close(donor);
+}
+END_TEST
+
+START_TEST(no_inputs_folder_is_written)
+{
+    struct checkpoint *donor = donor_open(), *input;
+    make("input");
+    box_safetensors("input/" MODEL, "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4);
+    input = box_open("input");
+    static const struct {
+        const char *target, *words;
+    } wrong[] = {{"donor", "is the folder of the model itself"},
+                 {"input", "is the folder of an input"},
+                 {"input/../input/", "is the folder of an input"},
+                 {"input/merged", "lies in the folder of an input"},
+                 {"input/deep/merged", "lies in the folder of an input"}};
+    make("input/deep");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert(!write_layout(donor, input, wrong[i].target, 0, true));
+        box_refused(ERROR_USAGE, wrong[i].words);
+    }
+    lists("", "donor input ");
+    lists("input", "deep " MODEL " ");
+    checkpoint_close(input);
+    /* one file is no folder that could be carried along */
+    input = box_open("input/" MODEL);
+    ck_assert_msg(write_layout(donor, input, "input/merged", 0, false), "%s", box_error.text);
+    ck_assert(!write_layout(donor, input, "input", 0, true));
+    box_refused(ERROR_USAGE, "is the folder of an input");
+    checkpoint_close(input);
+    checkpoint_close(donor);
+}
+END_TEST
+
+static int full_disk(void *state, int fd, uint64_t *out)
+{
+    (void)state, (void)fd;
+    *out = 10;
+    return 0;
+}
+
+START_TEST(no_space_is_said_first)
+{
+    struct checkpoint *donor = donor_open();
+    struct fs fs = *fs_real();
+    fs.free_bytes = full_disk;
+    box_context.fs = &fs;
+    ck_assert(!write_layout(donor, donor, "out", 0, false));
+    box_refused(ERROR_IO, "and 10 are free");
+    lists("", "donor ");
+    checkpoint_close(donor);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("folder");
@@ -492,6 +629,10 @@ int main(void)
     tcase_add_test(tc, space_is_checked_first);
     tcase_add_test(tc, a_cancelled_copy_leaves_nothing);
     tcase_add_test(tc, every_failing_call_leaves_old_or_new);
+    tcase_add_test(tc, a_layout_of_its_own);
+    tcase_add_test(tc, shards_hold_no_more_than_they_may);
+    tcase_add_test(tc, no_inputs_folder_is_written);
+    tcase_add_test(tc, no_space_is_said_first);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
