@@ -2,6 +2,8 @@
  * before. */
 #include "transaction.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,6 +202,47 @@ START_TEST(old_bytes_come_from_the_record_once_they_are_overwritten)
 }
 END_TEST
 
+struct reading {
+    struct transaction *t;
+    atomic_bool stop;
+    atomic_uint rounds;
+    bool same;
+};
+
+static void *keep_reading(void *user)
+{
+    struct reading *r = user;
+    struct error err;
+    while (!atomic_load(&r->stop)) {
+        uint8_t bytes[A_BYTES];
+        for (uint64_t at = 0; at < A_BYTES; at += 1500)
+            r->same = r->same && transaction_old(r->t, tensors[1], at, 1500, bytes, &err) &&
+                      memcmp(bytes, old_bytes(tensors[1]) + at, 1500) == 0;
+        atomic_fetch_add(&r->rounds, 1);
+    }
+    return NULL;
+}
+
+START_TEST(old_bytes_are_old_while_another_thread_writes)
+{
+    struct reading r = {.t = begin(false), .same = true};
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, keep_reading, &r), 0);
+    for (uint64_t at = 0; at < A_BYTES; at += 600) {
+        unsigned rounds = atomic_load(&r.rounds);
+        ck_assert_msg(write_some(r.t, tensors[1], at, 600), "%s", box_error.text);
+        while (atomic_load(&r.rounds) == rounds)
+            usleep(100);
+    }
+    atomic_store(&r.stop, true);
+    pthread_join(thread, NULL);
+    ck_assert(r.same);
+    write_missing(r.t);
+    commit(r.t);
+    expect_new();
+}
+END_TEST
+
 START_TEST(a_merge_stands_and_is_undone)
 {
     struct history_undone done;
@@ -361,6 +404,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, old_bytes_come_from_the_record_once_they_are_overwritten);
+    tcase_add_test(tc, old_bytes_are_old_while_another_thread_writes);
     tcase_add_test(tc, a_merge_stands_and_is_undone);
     tcase_add_test(tc, a_merge_that_was_cut_goes_on);
     tcase_add_test(tc, bytes_that_the_cut_lost_are_written_again);
