@@ -48,7 +48,8 @@ struct planner {
     size_t *input_models;        /* of every input of every slice, in order */
     struct recipe_place *places; /* [plan->n_models] where the recipe names each first */
     size_t base, *slice_bases;   /* models; RECIPE_NO_INPUT: none */
-    size_t room_tensors, room_notes;
+    size_t room_tensors;
+    bool used_gradient, outside_gradient; /* some value comes from one; also of a tensor outside layers */
     struct error *err;
 };
 

@@ -168,44 +168,18 @@ static bool compare_models(struct planner *p)
 
 /* ---- the recipe ---- */
 
-static bool has_gradient(const struct recipe_parameters *list)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct recipe_value *value = &list->items[i].value;
-        if (value->kind == VALUE_GRADIENT)
-            return true;
-        for (size_t j = 0; value->kind == VALUE_CONDITIONS && j < value->n_conditions; j++)
-            if (value->conditions[j].value.kind == VALUE_GRADIENT)
-                return true;
-    }
-    return false;
-}
-
-static bool recipe_has_gradient(const struct recipe *recipe)
-{
-    bool found = has_gradient(&recipe->parameters) || has_gradient(&recipe->module_parameters);
-    for (size_t i = 0; i < recipe->n_slices; i++) {
-        found |= has_gradient(&recipe->slices[i].parameters);
-        for (size_t j = 0; j < recipe->slices[i].n_inputs; j++)
-            found |= has_gradient(&recipe->slices[i].inputs[j].parameters);
-    }
-    return found;
-}
-
 static bool note_gradient(struct planner *p)
 {
-    const char *restart = p->recipe->n_slices > 1 ? "; it starts anew in every slice" : "";
-    if (!recipe_has_gradient(p->recipe))
+    if (p->used_gradient && p->recipe->n_slices > 1 && !plan_note(p, "a gradient starts anew in every slice"))
+        return false;
+    if (!p->outside_gradient)
         return true;
     if (p->recipe->semantics == MERGE_MERGEKIT)
         return plan_note(
-            p, "embedding, final norm and head all take the first value of a gradient, as in mergekit%s",
-            restart);
+            p, "embedding, final norm and head all take the first value of a gradient, as in mergekit");
     return plan_note(
-        p,
-        "the embedding takes the first value of a gradient, final norm and head the last (mergekit: the "
-        "first)%s",
-        restart);
+        p, "the embedding takes the first value of a gradient, final norm and head the last (mergekit: "
+           "the first)");
 }
 
 static bool note_conditions(struct planner *p, const struct recipe_parameters *list)

@@ -105,6 +105,16 @@ static bool missing(struct planner *p, const struct merge_tensor *tensor, const 
                         quote(tensor->name).text);
 }
 
+static void notice_gradient(struct planner *p, const struct merge_tensor *tensor,
+                            const struct resolved *value)
+{
+    struct layer_name parts;
+    if (!value->value || value->value->kind != VALUE_GRADIENT)
+        return;
+    p->used_gradient = true;
+    p->outside_gradient |= !layer_name_parse(tensor->name, &parts);
+}
+
 static bool resolve_source(struct planner *p, struct merge_tensor *tensor, size_t index)
 {
     const struct merge_method *method = p->recipe->method;
@@ -120,6 +130,7 @@ static bool resolve_source(struct planner *p, struct merge_tensor *tensor, size_
         if (value.level == LEVEL_MISSING && !ignored)
             return missing(p, tensor, input, source->model, parameter);
         source->values[i] = ignored ? 0 : value.number;
+        notice_gradient(p, tensor, &value);
     }
     return true;
 }
@@ -136,6 +147,7 @@ static bool resolve_whole(struct planner *p, struct merge_tensor *tensor)
         if (value.level == LEVEL_MISSING)
             return missing(p, tensor, NULL, 0, parameter);
         tensor->values[i] = value.number;
+        notice_gradient(p, tensor, &value);
     }
     return true;
 }
