@@ -96,6 +96,7 @@ static bool show_ranking(const struct command_call *call, const struct question 
         else
             table_cell(&table, "%.4f", value);
         table_cell(&table, "%s", bar.data && !bar.failed ? bar.data : " ");
+        table.text.failed |= bar.failed;
         str_release(&bar);
     }
     bool ok = table_print(&table, call->out, &call->terminal, err);
