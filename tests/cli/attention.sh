@@ -36,3 +36,12 @@ try lancet attention m 'The boy' -o no/such.json
 try lancet attention m 'The boy' -o /dev/full --format json
 lancet attention m 'The boy' -o /dev/null --format json
 ls
+
+echo '-- a dump of more than 1 GiB is said before anything is computed'
+cp -r "$CASES/../numerics/tiny-llama" long
+chmod -R u+w long
+sed -i 's/"max_position_embeddings": 64/"max_position_embeddings": 20000/' long/config.json
+ids=$(yes 7 | head -n 12000 | paste -s -d , -)
+for format in json jsonl csv npz safetensors; do
+    try lancet attention long --ids "$ids" -f $format 2>&1 | sed 's/about [0-9.]* GB/about N GB/'
+done
