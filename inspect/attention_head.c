@@ -75,6 +75,33 @@ static void write_scale(const struct attention_shown *shown, struct json_write *
     json_write_object_end(w);
 }
 
+/* How positions enter query and key: turned by position / theta^(2i / dimensions), or by what was added to
+ * the embeddings. */
+static void write_rotary(const struct attention_shown *shown, struct json_write *w)
+{
+    static const char *const scalings[] = {
+        [ROPE_SCALE_NONE] = "none", [ROPE_SCALE_LINEAR] = "linear", [ROPE_SCALE_LLAMA3] = "llama3"};
+    const struct model_config *c = &shown->opened->model->config;
+    json_write_key(w, "rotary");
+    if (c->rope == ROPE_NONE) {
+        json_write_null(w);
+        return;
+    }
+    json_write_object_begin(w);
+    json_write_member_u64(w, "dimensions", c->rotary_dim);
+    json_write_key(w, "theta");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < shown->n_layers; i++)
+        json_write_double(w, c->ropes[c->rope_of[shown->layers[i]]].theta);
+    json_write_array_end(w);
+    json_write_key(w, "scaling");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < shown->n_layers; i++)
+        json_write_string(w, scalings[c->ropes[c->rope_of[shown->layers[i]]].scaling]);
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
 static bool write_tokens(const struct attention_shown *shown, struct json_write *w, struct error *err)
 {
     struct prompt part = *shown->prompt;
@@ -89,6 +116,7 @@ bool attention_head_write(const struct attention_shown *shown, struct json_write
     const struct model_config *c = &opened->model->config;
     const struct prompt *prompt = shown->prompt;
     const struct tensor *query = opened->model->layer[0][ROLE_QUERY].tensor;
+    json_write_member_string(w, "engine", "lancet " LANCET_VERSION);
     opened_write(opened, w);
     json_write_key(w, "text");
     if (prompt->text)
@@ -114,6 +142,7 @@ bool attention_head_write(const struct attention_shown *shown, struct json_write
     write_key_heads(w, c);
     write_mask(shown, w);
     write_scale(shown, w);
+    write_rotary(shown, w);
     json_write_key(w, "dtype");
     json_write_object_begin(w);
     json_write_member_string(w, "weights", query ? dtype_facts(query->dtype)->name : NULL);
