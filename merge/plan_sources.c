@@ -122,6 +122,25 @@ static bool choose(struct planner *p, size_t index, const size_t *models)
     return check_count(p, index, out->n_sources - (rule == BASE_REQUIRED));
 }
 
+size_t plan_late_sources(const struct planner *p)
+{
+    size_t first = p->slices[0].n_sources, last = p->slices[p->recipe->n_slices - 1].n_sources;
+    return p->recipe->semantics == MERGE_MERGEKIT && first < last ? first : last;
+}
+
+/* mergekit's cut of the last slice's sources may lose the base. */
+static bool check_late_base(struct planner *p)
+{
+    const struct slice_plan *last = &p->slices[p->recipe->n_slices - 1];
+    size_t n = plan_late_sources(p);
+    return !p->recipe->is_sliced || !last->has_base || last->sources[0].input < n ||
+           recipe_error(
+               p->recipe, last->slice->place, ERROR_USAGE, p->err,
+               "mergekit makes final norm and head of the first %zu source%s of the last slice, as many "
+               "as the first slice has, and the base_model %s is not among them",
+               n, n == 1 ? "" : "s", shown(p, last->sources[0].model));
+}
+
 bool plan_choose_sources(struct planner *p)
 {
     const struct recipe *recipe = p->recipe;
@@ -132,5 +151,5 @@ bool plan_choose_sources(struct planner *p)
     for (size_t i = 0; i < recipe->n_slices; at += recipe->slices[i++].n_inputs)
         if (!choose(p, i, p->input_models + at))
             return false;
-    return true;
+    return check_late_base(p);
 }

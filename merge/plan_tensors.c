@@ -9,12 +9,6 @@
 #include "plan_build.h"
 #include "quote.h"
 
-size_t plan_late_sources(const struct planner *p)
-{
-    size_t first = p->slices[0].n_sources, last = p->slices[p->recipe->n_slices - 1].n_sources;
-    return p->recipe->semantics == MERGE_MERGEKIT && first < last ? first : last;
-}
-
 static bool add(struct planner *p, const char *name, size_t slice, double t, struct merge_tensor **out)
 {
     struct merge_plan *plan = p->plan;

@@ -409,6 +409,15 @@ slices:
   - sources: [{model: b, layer_range: [1, 3]}]
 parameters: {weight: 1}
 Y
+bad 'base cut off by mergekit' 2 <<'Y'
+merge_method: task_arithmetic
+semantics: mergekit
+base_model: a
+slices:
+  - sources: [{model: a, layer_range: [0, 1]}, {model: b, layer_range: [0, 1]}]
+  - sources: [{model: b, layer_range: [1, 3]}, {model: c, layer_range: [1, 3]}, {model: a, layer_range: [1, 3]}]
+parameters: {weight: 1}
+Y
 bad 'two for passthrough' 2 <<'Y'
 merge_method: passthrough
 models: [{model: a}, {model: b}]
