@@ -86,10 +86,11 @@ static struct spread spread_of(const struct diff *diff)
 
 static void say_spread(struct spread s, struct str *out)
 {
-    if (s.n == 1)
-        str_printf(out, ", %s", percent_figure(s.most).text);
+    struct figure least = percent_figure(s.least), most = percent_figure(s.most);
+    if (s.n && strcmp(least.text, most.text) == 0)
+        str_printf(out, ", %s", most.text);
     else if (s.n)
-        str_printf(out, ", %s to %s", percent_figure(s.least).text, percent_figure(s.most).text);
+        str_printf(out, ", %s to %s", least.text, most.text);
 }
 
 /* ---- ranks ---- */
@@ -118,25 +119,32 @@ static struct ranks ranks_of(const struct diff *diff)
     return r;
 }
 
-static void say_ranks(const struct ranks *r, struct str *out)
+static void say_low_rank(const struct ranks *r, struct str *out)
 {
-    if (r->n == 0)
-        return;
-    str_append(out, ": ");
-    if (r->full == r->n) {
-        str_append(out, r->n > 1 ? "full rank (a fine-tune)" : "full rank");
-        return;
-    }
-    if (r->full)
-        str_printf(out, "full rank in %zu, ", r->full);
     if (r->least == r->most)
         str_printf(out, "rank %" PRIu64, r->most);
     else
         str_printf(out, "rank %" PRIu64 " to %" PRIu64, r->least, r->most);
     if (r->rounded)
         str_append(out, " + rounding");
-    if (r->full)
-        str_printf(out, " in %zu", r->n - r->full);
+}
+
+/* A change of one matrix may be anything; one of many of full rank is what training leaves. */
+static void say_ranks(const struct ranks *r, struct str *out)
+{
+    if (r->n == 0)
+        return;
+    str_append(out, ": ");
+    if (r->full == 0) {
+        say_low_rank(r, out);
+    } else if (r->full == r->n) {
+        str_append(out, r->n > 1 ? "full rank (a fine-tune)" : "full rank");
+    } else if (r->n > 1 && r->full >= r->n - r->n / 10) {
+        str_printf(out, "full rank in %zu of %zu matrices (a fine-tune)", r->full, r->n);
+    } else {
+        say_low_rank(r, out);
+        str_printf(out, " in %zu matrices, full rank in %zu", r->n - r->full, r->full);
+    }
 }
 
 static void say_changed(const struct diff *diff, struct str *out)

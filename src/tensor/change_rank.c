@@ -283,7 +283,7 @@ bool change_rank(const struct context *context, const struct tensor *a, const st
     struct svd_matrix matrix = {
         .rows = pair.rows, .columns = pair.columns, .block = read_block, .user = &pair};
     uint64_t side = pair.rows < pair.columns ? pair.rows : pair.columns;
-    size_t limit = side / 4 > MOST ? MOST : side < 4 ? 1 : (size_t)side / 4;
+    size_t limit = side / 3 > MOST ? MOST : side < 3 ? 1 : (size_t)side / 3;
     struct survey_sums noise;
     struct svd svd = {0};
     size_t components = 0;
