@@ -42,7 +42,7 @@ bool transaction_space(const struct checkpoint *checkpoint, const struct transac
                        const struct tensor *const *tensors, size_t n_tensors, struct transaction_space *out,
                        struct error *err);
 /* Bytes of memory that a transaction with these options uses at most, transaction_old included, but for what
- * grows with the number of tensors. */
+ * grows with the number of tensors. Chunks of an earlier run that is gone on with have that run's size. */
 uint64_t transaction_memory(const struct transaction_options *options);
 
 /* Begins a change of these tensors of a checkpoint opened with CHECKPOINT_CHANGE: steps 3 and 4 of

@@ -104,7 +104,10 @@ static void take(struct transaction *t, struct pending *pending)
     t->n_adopted = t->record.n_chunks;
     t->reserved = t->record.disk_size;
     t->no_history = t->record.n_drops && t->record.drops[t->record.n_drops - 1] == t->record.number;
-    t->packing = t->record.version == RECORD_BEFORE_IN_CHUNKS ? RECORD_RAW : RECORD_PAGES;
+    if (t->record.n_chunks) /* all have the same */
+        t->packing = t->record.chunks[0].packing;
+    else
+        t->packing = t->record.version == RECORD_BEFORE_IN_CHUNKS ? RECORD_RAW : RECORD_PAGES;
 }
 
 bool transaction_adopt(struct transaction *t, const struct transaction_options *options,

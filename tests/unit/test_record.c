@@ -249,6 +249,91 @@ START_TEST(one_number_has_one_name)
 }
 END_TEST
 
+static bool add_chunk(struct record *record, size_t file, uint64_t own, uint64_t n)
+{
+    struct record_chunk chunk = {
+        .sequence = record->n_chunks, .file = file, .own_offset = own, .own_bytes = n};
+    if (n)
+        record_pages_around(own, n, record->files[file].size, &chunk.offset, &chunk.bytes);
+    return record_chunk_add(record, &chunk, &err);
+}
+
+/* Chunks that came in any order are found by place, and each byte that is held is told by one that knows it.
+ */
+START_TEST(chunks_are_found_by_place)
+{
+    static struct record_file files[] = {{.name = "a", .size = 100000, .guard_bytes = 8},
+                                         {.name = "b", .size = 50000, .guard_bytes = 8}};
+    struct record record = {.files = files, .n_files = 2};
+    static const struct {
+        size_t file;
+        uint64_t own, n;
+    } chunks[] = {{0, 0, 0},      {1, 0, 0},       {1, 40000, 9000}, {0, 20000, 10}, {0, 100, 900},
+                  {0, 20100, 30}, {0, 9000, 4000}, {1, 100, 4000},   {0, 1000, 8000}};
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
+        ck_assert(add_chunk(&record, chunks[i].file, chunks[i].own, chunks[i].n));
+    ck_assert_uint_eq(record.n_placed, 7);
+    for (size_t file = 0; file < 2; file++)
+        for (uint64_t at = 0; at < files[file].size; at += 50) {
+            bool owned = false, held = false, told = false;
+            struct record_range owning = record_owning(&record, file, at, 50),
+                                holding = record_holding(&record, file, at, 50);
+            for (size_t i = 0; i < record.n_placed; i++) {
+                const struct record_chunk *c = &record.chunks[record.by_place[i]];
+                uint64_t from, to;
+                bool owns = c->file == file && c->own_offset < at + 50 && at < c->own_offset + c->own_bytes;
+                bool holds = c->file == file && c->offset < at + 50 && at < c->offset + c->bytes;
+                ck_assert((i >= owning.first && i < owning.end) == owns);
+                ck_assert((i >= holding.first && i < holding.end) == holds);
+                record_chunk_tells(&record, i, &from, &to);
+                ck_assert(from <= c->own_offset && to >= c->own_offset + c->own_bytes &&
+                          to <= c->offset + c->bytes);
+                owned = owned || owns;
+                held = held || holds;
+                told = told || (c->file == file && from < at + 50 && at < to);
+            }
+            ck_assert(held == told && (held || !owned));
+        }
+    record_drop_chunks(&record);
+}
+END_TEST
+
+START_TEST(tensors_are_found_by_name)
+{
+    struct record record = example(), copy = {0};
+    uint8_t *bytes;
+    size_t n;
+    bool torn = true;
+    ck_assert(record_header_encode(&record, &bytes, &n, &err));
+    ck_assert(record_header_decode("r", 12, bytes, n, &copy, &torn, &err) && !torn);
+    for (size_t i = 0; i < 4; i++) {
+        const char *file = copy.files[copy.tensors[i].file].name,
+                   *other = copy.files[!copy.tensors[i].file].name;
+        ck_assert_uint_eq(record_tensor_named(&copy, file, copy.tensors[i].name), i);
+        ck_assert_uint_eq(record_tensor_named(&copy, other, copy.tensors[i].name), 4);
+        ck_assert_uint_eq(record_tensor_named(&copy, file, "larger"), 4);
+    }
+    record_release(&copy);
+    free(bytes);
+}
+END_TEST
+
+/* A merge's header has no digests, and an edit's has all. */
+START_TEST(the_version_says_where_old_digests_are)
+{
+    struct record record = example(), copy = {0};
+    uint8_t *bytes;
+    size_t n;
+    bool torn = true;
+    record.version = RECORD_BEFORE_IN_CHUNKS;
+    ck_assert(record_header_encode(&record, &bytes, &n, &err));
+    ck_assert(record_header_decode("r", 12, bytes, n, &copy, &torn, &err) && !torn);
+    ck_assert(copy.version == RECORD_BEFORE_IN_CHUNKS && !copy.tensors[1].before_known);
+    record_release(&copy);
+    free(bytes);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("record");
@@ -262,6 +347,9 @@ int main(void)
     tcase_add_test(tc, planes_and_back);
     tcase_add_test(tc, a_stream_unpacks_to_exactly_what_was_packed);
     tcase_add_test(tc, one_number_has_one_name);
+    tcase_add_test(tc, chunks_are_found_by_place);
+    tcase_add_test(tc, tensors_are_found_by_name);
+    tcase_add_test(tc, the_version_says_where_old_digests_are);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
