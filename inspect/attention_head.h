@@ -2,7 +2,7 @@
 #ifndef LANCET_ATTENTION_HEAD_H
 #define LANCET_ATTENTION_HEAD_H
 
-#include "attention.h"
+#include "attention_dump.h"
 
 /* Members of an open object: text, tokens, layers, heads, mask, scale and so on (docs/inspecting.md). */
 bool attention_head_write(const struct attention_shown *shown, struct json_write *w, struct error *err);

@@ -2,7 +2,7 @@
 #ifndef LANCET_ATTENTION_WRITERS_H
 #define LANCET_ATTENTION_WRITERS_H
 
-#include "attention.h"
+#include "attention_dump.h"
 
 /* In the order in which help lists them. */
 /* clang-format off */

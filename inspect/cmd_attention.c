@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "attention.h"
+#include "attention_dump.h"
 #include "decimal.h"
 #include "quote.h"
 

@@ -2,7 +2,7 @@
 #ifndef LANCET_HEADS_H
 #define LANCET_HEADS_H
 
-#include "attention.h"
+#include "attention_dump.h"
 #include "head_statistics.h"
 
 struct word {           /* a word of the prompt and the tokens that cover it */

@@ -1,4 +1,4 @@
-#include "attention.h"
+#include "attention_dump.h"
 
 #include <math.h>
 #include <stdlib.h>

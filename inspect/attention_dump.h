@@ -3,8 +3,8 @@
  *
  * A map belongs to a layer and a query head: rows are queries (the token that looks), columns are keys (the
  * token that is looked at), both at the positions that are shown. */
-#ifndef LANCET_ATTENTION_H
-#define LANCET_ATTENTION_H
+#ifndef LANCET_ATTENTION_DUMP_H
+#define LANCET_ATTENTION_DUMP_H
 
 #include "out_file.h"
 #include "prompt.h"
