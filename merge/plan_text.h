@@ -1,4 +1,4 @@
-/* A plan for people and as JSON: what `merge --dry-run` and `explain` show. */
+/* A plan for people and as JSON. */
 #ifndef LANCET_PLAN_TEXT_H
 #define LANCET_PLAN_TEXT_H
 
@@ -18,8 +18,6 @@ void plan_print_notes(const struct merge_plan *plan, FILE *out);
 
 /* Members "method", "semantics", "models", "notes" ... of the object that is open. */
 void plan_json_head(struct json_write *w, const struct merge_plan *plan);
-/* The member "tensors". */
-void plan_json_tensors(struct json_write *w, const struct merge_plan *plan);
 /* name, dtype, shape ... of one, without its sources. */
 void plan_json_tensor(struct json_write *w, const struct merge_tensor *tensor);
 
