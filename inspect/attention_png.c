@@ -78,6 +78,12 @@ static bool begin(const struct attention_shown *shown, struct out_file *out, voi
         return error_memory(err, "drawing attention");
     *state = s;
     *s = (struct png_state){.shown = shown, .out = out, .low = INFINITY, .high = -INFINITY};
+    if (is_grid(shown) &&
+        (double)shown->n_groups * (double)shown->n_maps * GRID_SIDE * GRID_SIDE > PICTURE_PIXELS)
+        return error_set(err, ERROR_USAGE,
+                         "a picture of %zu heads in %zu layers is too large: choose fewer "
+                         "--layers or --heads",
+                         shown->n_maps, shown->n_groups);
     s->pool = (n + most - 1) / most;
     s->side = (n + s->pool - 1) / s->pool;
     if (size_mul(s->side * s->side, shown->n_groups * shown->n_maps, &cells))
