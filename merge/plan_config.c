@@ -108,7 +108,7 @@ static bool replace_list(struct config_writer *w, const char *key, const char *s
 {
     struct str s = {0};
     const cJSON *old = list_of(w->facts, key);
-    if (!old || (size_t)cJSON_GetArraySize(old) != w->facts->stacks->n_layers)
+    if (!old || w->facts->n_stacks != 1 || (size_t)cJSON_GetArraySize(old) != w->facts->stacks->n_layers)
         return true;
     str_append(&s, "[");
     for (size_t i = 0; i < w->p->recipe->n_slices; i++)

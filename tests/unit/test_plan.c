@@ -40,7 +40,7 @@ static void teardown(void)
 struct model_spec {
     const char *dtype; /* NULL: F32 */
     size_t layers, rows;
-    bool tied, buffer; /* buffer: an integer tensor */
+    bool tied, buffer, flat; /* buffer: an integer tensor; flat: no layers */
     uint8_t fill;
     const char *config; /* NULL: a plain one */
 };
@@ -74,7 +74,7 @@ static void write_model(const char *folder, struct model_spec spec)
     char header[8192] = "{", name[128], path[128];
     size_t at = 0;
     const char *dtype = spec.dtype ? spec.dtype : "F32";
-    size_t layers = spec.layers ? spec.layers : 3, rows = spec.rows ? spec.rows : 4;
+    size_t layers = spec.flat ? 0 : spec.layers ? spec.layers : 3, rows = spec.rows ? spec.rows : 4;
     ck_assert_int_eq(mkdir(folder, 0700), 0);
     add_tensor(header, &at, "model.embed_tokens.weight", dtype, rows);
     for (size_t i = 0; i < layers; i++) {
@@ -258,6 +258,13 @@ START_TEST(slices_are_numbered_anew)
                      "{\n  \"num_hidden_layers\": 4,\n"
                      "  \"layer_types\": [\n    \"x\",\n    \"y\",\n    \"y\",\n    \"z\"\n  ],\n"
                      "  \"rms_norm_eps\": 1e-05,\n  \"rope_theta\": 10000.0\n}\n");
+    done(&plan);
+    /* The donor need not have layers at all. */
+    write_model("c", (struct model_spec){.config = config, .flat = true});
+    plan = make_plan("merge_method: passthrough\nbase_model: c\nslices:\n"
+                     "  - sources: [{model: a, layer_range: [0, 2]}]\n",
+                     NULL);
+    ck_assert(plan.n_tensors == 7 && strstr(plan.config, "[\"x\", \"y\", \"z\"]"));
     done(&plan);
 }
 END_TEST
