@@ -1,6 +1,6 @@
 /* A line for every pair that the mask lets through (with top_k: that is among the largest of its row):
  *
- *     layer,head,query,key,query_token,key_token,weight
+ *     layer,head,query,key,query_token,key_token,weight       (of scores: score)
  *
  * query and key are positions in the prompt; a mean has no head. Tokens are escaped as on a terminal, so that
  * a line is a line, and quoted where RFC 4180 asks for it. A token that a spreadsheet would take for a
@@ -45,7 +45,8 @@ static double estimate(const struct attention_shown *shown)
 
 static bool begin(const struct attention_shown *shown, struct out_file *out, void **state, struct error *err)
 {
-    static const char heading[] = "layer,head,query,key,query_token,key_token,weight\n";
+    const char *heading = shown->scores ? "layer,head,query,key,query_token,key_token,score\n"
+                                        : "layer,head,query,key,query_token,key_token,weight\n";
     struct csv_state *s = memory_zeroed(1, sizeof *s);
     if (!s)
         return error_memory(err, "writing attention");
@@ -55,7 +56,7 @@ static bool begin(const struct attention_shown *shown, struct out_file *out, voi
     for (size_t i = 0; i < shown->n_tokens; i++)
         if (!s->fields || !(s->fields[i] = field_of(shown->labels[i])))
             return error_memory(err, "writing attention");
-    return out_file_put(out, heading, sizeof heading - 1, err);
+    return out_file_put(out, heading, strlen(heading), err);
 }
 
 static bool put_pair(struct csv_state *s, const struct attention_row *row, size_t key, float weight,

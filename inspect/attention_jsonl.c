@@ -2,8 +2,8 @@
  *
  *     {"layer":0,"head":3,"query":7,"weights":[0.5,0.5,0]}
  *
- * "query" is a position in the prompt; weights[k] is that of the k-th token shown. With top_k "keys",
- * "weights" and "rest" stand in its place; a mean has head null.
+ * "query" is a position in the prompt; weights[k] is that of the k-th token shown (of scores: "scores"). With
+ * top_k "keys", "weights" and "rest" stand in its place; a mean has head null.
  */
 #include <string.h>
 
@@ -52,8 +52,7 @@ static bool put_row(void *state, const struct attention_row *row, struct error *
     if (shown->top_k) {
         n += attention_top_members(shown, row, s->line + n);
     } else {
-        memcpy(s->line + n, "\"weights\":[", 11);
-        n += 11;
+        n += (size_t)snprintf(s->line + n, ATTENTION_ROW, "\"%s\":[", shown->scores ? "scores" : "weights");
         n += attention_numbers(shown, row, s->line + n);
         s->line[n++] = ']';
     }

@@ -115,10 +115,13 @@ static bool write_maps(struct command_call *call, const struct attention_shown *
                        const struct attention_writer *writer, struct error *err)
 {
     struct out_file *out = NULL;
+    const char *file = option_string(call, "output");
+    struct context context = call->context;
+    if (!file && call->terminal.is_tty) /* what is written there is progress enough */
+        context.progress = NULL;
     bool ok = check_size(call, shown, writer, err) &&
-              out_file_open(call->context.fs, option_string(call, "output"), call->out,
-                            option_given(call, "force"), &out, err) &&
-              attention_run(&call->context, shown, writer, out, err);
+              out_file_open(context.fs, file, call->out, option_given(call, "force"), &out, err) &&
+              attention_run(&context, shown, writer, out, err);
     command_quiet_progress(call);
     ok = ok && out_file_commit(out, err);
     out_file_free(out);

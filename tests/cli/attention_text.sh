@@ -10,6 +10,8 @@ lancet attention m 'The boy took' -o maps.csv --layers 1 --heads 3
 sed 's/[0-9]\.[0-9e-]*/N/g' maps.csv
 lancet attention m 'The boy took' -f csv --layers 1 --average-heads --topk 1 | wc -l
 lancet attention m "$strange" -f csv --layers 0 --heads 0 --topk 99 | cut -d , -f 6- | sed 's/,[^,]*$//' | LC_ALL=C sort -u
+lancet attention m 'The boy' -f csv --scores --layers 0 --heads 0 | head -n 1
+lancet attention m 'The boy' -f jsonl --scores --layers 0 --heads 0 | grep -c '"scores":'
 lancet attention m --ids 1,2 -f csv --layers 0 --heads 0 | tail -n 1 | sed 's/[0-9]\.[0-9e-]*/N/g'
 for format in json jsonl csv; do
     lancet attention m "$strange" -f $format >raw
