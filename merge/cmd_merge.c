@@ -227,7 +227,13 @@ static bool carry_out(struct command_call *call, struct job *job, struct error *
     }
     for (size_t i = 0; ok && job->target && i < job->target->n_warnings; i++)
         command_note(call, "%s", job->target->warnings[i]);
-    return ok && report(call, &outcome, err);
+    ok = ok && report(call, &outcome, err);
+    if (ok && outcome.done && outcome.seconds >= 1) {
+        uint64_t bytes = merge_report_bytes(&outcome);
+        command_note(call, "done in %.1f s, %s/s", outcome.seconds,
+                     bytes_figure((uint64_t)((double)bytes / outcome.seconds)).text);
+    }
+    return ok;
 }
 
 static bool check_options(struct command_call *call, struct error *err)

@@ -155,20 +155,26 @@ static void print_plan(const struct merge_outcome *o, FILE *out)
 
 static void print_done(const struct merge_outcome *o, FILE *out)
 {
+    struct figure bytes = bytes_figure(merge_report_bytes(o));
+
+    fprintf(out, "Every value is finite. ");
+    if (o->output)
+        fprintf(out, "Written to %s, %s\n", quote(o->output).text, bytes.text);
+    else if (o->done->number)
+        fprintf(out, "Written in place, %s, as change %" PRIu32 ". To take it back: lancet undo %s\n",
+                bytes.text, o->done->number, o->into);
+    else
+        fprintf(out, "Written in place, %s\n", bytes.text);
+}
+
+uint64_t merge_report_bytes(const struct merge_outcome *outcome)
+{
     uint64_t bytes = 0;
 
-    for (size_t i = 0; i < o->plan->n_tensors; i++)
-        if (o->done->tensors[i].written)
-            bytes += chunk_units(&o->plan->tensors[i]) * chunk_unit(&o->plan->tensors[i]);
-    fprintf(out, "%s in %.1f s, %s/s; every value is finite\n", bytes_figure(bytes).text, o->seconds,
-            bytes_figure((uint64_t)((double)bytes / (o->seconds > 1e-3 ? o->seconds : 1e-3))).text);
-    if (o->into && o->done->number)
-        fprintf(out, "Written to %s as record %" PRIu32 "; 'lancet undo %s' takes it back\n",
-                quote(o->into).text, o->done->number, o->into);
-    else if (o->into)
-        fprintf(out, "Written to %s\n", quote(o->into).text);
-    else
-        fprintf(out, "Written to %s\n", quote(o->output).text);
+    for (size_t i = 0; i < outcome->plan->n_tensors; i++)
+        if (!outcome->done || outcome->done->tensors[i].written)
+            bytes += chunk_units(&outcome->plan->tensors[i]) * chunk_unit(&outcome->plan->tensors[i]);
+    return bytes;
 }
 
 bool merge_report_print(const struct merge_outcome *outcome, FILE *out, const struct terminal *terminal,

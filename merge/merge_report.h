@@ -15,6 +15,8 @@ struct merge_outcome {
     const char *output, *into;     /* one of them, or neither in a dry run */
     double seconds;
 };
+/* Bytes of the tensors that are written. */
+uint64_t merge_report_bytes(const struct merge_outcome *outcome);
 bool merge_report_print(const struct merge_outcome *outcome, FILE *out, const struct terminal *terminal,
                         struct error *err);
 /* Members of an object that is open. */

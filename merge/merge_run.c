@@ -171,37 +171,37 @@ static bool is_moving(const struct run *r, size_t tensor, size_t source)
            r->sink->is_moving(r->sink->user, tensor, source);
 }
 
-/* A hint: pages that will be needed are read, pages that were used may go first. */
-static void advise(const struct tensor *tensor, uint64_t offset, uint64_t n, int advice)
+/* A hint that these bytes will be needed soon. */
+static void fetch(const struct tensor *tensor, uint64_t offset, uint64_t n)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)tensor->data + offset,
               first = at / page * page;
 
     if (offset < tensor->bytes) {
         n = n < tensor->bytes - offset ? n : tensor->bytes - offset;
-        madvise((void *)first, at + n - first, advice);
+        madvise((void *)first, at + n - first, MADV_WILLNEED);
     }
 }
 
-static void advise_chunk(const struct run *r, size_t tensor, uint64_t first, size_t n, int advice)
+static void fetch_chunk(const struct run *r, size_t tensor, uint64_t first, size_t n)
 {
     const struct merge_tensor *t = &r->plan->tensors[tensor];
 
     for (size_t i = 0; i < t->n_sources; i++)
         if (!is_moving(r, tensor, i))
-            advise(t->sources[i].tensor, first * source_unit(t, i), (uint64_t)n * source_unit(t, i), advice);
+            fetch(t->sources[i].tensor, first * source_unit(t, i), (uint64_t)n * source_unit(t, i));
 }
 
 /* The chunk behind the one at `first`: of the same tensor, or of the next. */
-static void advise_next(const struct run *r, size_t place, uint64_t first, size_t n)
+static void fetch_next(const struct run *r, size_t place, uint64_t first, size_t n)
 {
     size_t tensor = r->sink->order[place];
 
     if (first + n < chunk_units(&r->plan->tensors[tensor]))
-        advise_chunk(r, tensor, first + n, n, MADV_WILLNEED);
+        fetch_chunk(r, tensor, first + n, n);
     else if (place + 1 < r->sink->n) {
         tensor = r->sink->order[place + 1];
-        advise_chunk(r, tensor, 0, chunk_elements(r, &r->plan->tensors[tensor]), MADV_WILLNEED);
+        fetch_chunk(r, tensor, 0, chunk_elements(r, &r->plan->tensors[tensor]));
     }
 }
 
@@ -237,7 +237,7 @@ static bool sum_tensor(struct run *r, size_t place, struct tensor_sums *sums, st
         size_t n = t->elements - first < most ? (size_t)(t->elements - first) : most;
         struct chunk chunk = {.tensor = t, .first = first, .n = n, .inputs = r->inputs};
         if (first + n < t->elements)
-            advise_chunk(r, tensor, first + n, n, MADV_WILLNEED);
+            fetch_chunk(r, tensor, first + n, n);
         ok = context_continue(r->context, err) && find_inputs(r, tensor, first, n, err) &&
              chunk_add_sums(r->worker, &chunk, sums, err);
         context_progress(r->context, "merging", r->passed, r->total);
@@ -270,10 +270,9 @@ static bool run_chunk(struct run *r, size_t place, uint64_t first, size_t n, str
         queued.put = false;
         r->done->tensors[tensor].measured = false;
     } else {
-        advise_next(r, place, first, n);
+        fetch_next(r, place, first, n);
         if (!find_inputs(r, tensor, first, n, err) || !chunk_merge(r->worker, &chunk, sums, err))
             return false;
-        advise_chunk(r, tensor, first, n, MADV_COLD);
     }
     chunk_queue_add(r->queue, &queued);
     r->passed += queued.n;

@@ -43,12 +43,17 @@ static const char *fault(const struct merge_block *b)
 static void rows(const struct merge_block *b, double *out)
 {
     const struct row_kernels *k = row_kernels_best();
-    double total = b->weights[0];
+    const double *w = b->weights;
+    double total = w[0];
 
-    k->scale(b->weights[0], b->in[0], b->n, out);
+    if (b->n_sources == 1)
+        k->scale(w[0], b->in[0], b->n, out);
+    else
+        k->combine(w[0], b->in[0], w[1], b->in[1], b->n, out);
     for (size_t i = 1; i < b->n_sources; i++) {
-        k->add_scaled(b->weights[i], b->in[i], b->n, out);
-        total += b->weights[i];
+        if (i > 1)
+            k->add_scaled(w[i], b->in[i], b->n, out);
+        total += w[i];
     }
     if (b->values[NORMALIZE] != 0 && total != 1)
         k->divide(total, b->n, out);

@@ -54,8 +54,7 @@ static void rows(const struct merge_block *b, double *out)
         a0 = sin((1 - t) * angle) / sine;
         a1 = sin(t * angle) / sine;
     }
-    row_kernels_best()->scale(a0, b->in[0], b->n, out);
-    row_kernels_best()->add_scaled(a1, b->in[1], b->n, out);
+    row_kernels_best()->combine(a0, b->in[0], a1, b->in[1], b->n, out);
 }
 
 static void rows_mergekit(const struct merge_block *b, double *out)

@@ -105,6 +105,12 @@ static void scale(double a, const double *x, size_t n, double *out)
         out[i] = a * x[i];
 }
 
+static void combine(double a, const double *x, double b, const double *y, size_t n, double *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = a * x[i] + b * y[i];
+}
+
 static void add_scaled(double a, const double *x, size_t n, double *out)
 {
     for (size_t i = 0; i < n; i++)
@@ -164,6 +170,7 @@ const struct row_kernels row_kernels_portable = {
     .widen = {widen_f32, widen_bf16, widen_f16},
     .narrow = {narrow_f32, narrow_bf16, narrow_f16},
     .scale = scale,
+    .combine = combine,
     .add_scaled = add_scaled,
     .add_difference = add_difference,
     .divide = divide,

@@ -16,7 +16,9 @@ struct row_kernels {
     void (*widen[ROW_TYPES])(const void *src, size_t n, double *dst);
     /* To nearest even, once; a NaN stays one, quiet, with the upper bits of its payload. */
     void (*narrow[ROW_TYPES])(const double *src, size_t n, void *dst);
-    void (*scale)(double a, const double *x, size_t n, double *out);      /* out = a x */
+    void (*scale)(double a, const double *x, size_t n, double *out); /* out = a x */
+    void (*combine)(double a, const double *x, double b, const double *y, size_t n,
+                    double *out);                                         /* out = a x + b y */
     void (*add_scaled)(double a, const double *x, size_t n, double *out); /* out += a x */
     void (*add_difference)(double a, const double *x, const double *y, size_t n,
                            double *out);             /* out += a (x - y) */

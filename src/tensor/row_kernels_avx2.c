@@ -83,28 +83,22 @@ INLINE __m128 round_bf16(__m256d x)
     return _mm256_cvtpd_ps(_mm256_castsi256_pd(_mm256_and_si256(sum, kept)));
 }
 
-/* Zero, or neither subnormal in BF16 nor NaN. */
-INLINE __m256d is_plain(__m256d x)
-{
-    const __m256d least = _mm256_set1_pd(0x1p-126), zero = _mm256_setzero_pd();
-    __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), x);
-
-    return _mm256_or_pd(_mm256_cmp_pd(size, least, _CMP_GE_OQ), _mm256_cmp_pd(x, zero, _CMP_EQ_OQ));
-}
-
+/* Bits are left in the lower half of an f32 only where the BF16 is subnormal and has fewer bits than were
+ * kept: that, and NaN, is done again one by one. */
 AVX2 static void narrow_bf16(const double *src, size_t n, void *dst)
 {
+    const __m256i lower = _mm256_set1_epi32(0xffff);
     uint8_t *p = dst;
     size_t i = 0;
 
     for (; i + 8 <= n; i += 8) {
         __m256d low = _mm256_loadu_pd(src + i), high = _mm256_loadu_pd(src + i + 4);
-        __m256i bits, packed;
-        if (_mm256_movemask_pd(_mm256_and_pd(is_plain(low), is_plain(high))) != 15) {
+        __m256i bits = _mm256_castps_si256(join(round_bf16(low), round_bf16(high))), packed;
+        if (!_mm256_testz_si256(bits, lower) || _mm256_movemask_pd(_mm256_cmp_pd(low, high, _CMP_UNORD_Q))) {
             rest->narrow[ROW_BF16](src + i, 8, p + 2 * i);
             continue;
         }
-        bits = _mm256_srli_epi32(_mm256_castps_si256(join(round_bf16(low), round_bf16(high))), 16);
+        bits = _mm256_srli_epi32(bits, 16);
         packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(bits, bits), 0x08);
         _mm_storeu_si128((__m128i *)(void *)(p + 2 * i), _mm256_castsi256_si128(packed));
     }
@@ -145,6 +139,17 @@ AVX2 static void scale(double a, const double *x, size_t n, double *out)
     for (; i + 4 <= n; i += 4)
         _mm256_storeu_pd(out + i, _mm256_mul_pd(factor, _mm256_loadu_pd(x + i)));
     rest->scale(a, x + i, n - i, out + i);
+}
+
+AVX2 static void combine(double a, const double *x, double b, const double *y, size_t n, double *out)
+{
+    const __m256d of_x = _mm256_set1_pd(a), of_y = _mm256_set1_pd(b);
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        _mm256_storeu_pd(out + i, _mm256_add_pd(_mm256_mul_pd(of_x, _mm256_loadu_pd(x + i)),
+                                                _mm256_mul_pd(of_y, _mm256_loadu_pd(y + i))));
+    rest->combine(a, x + i, b, y + i, n - i, out + i);
 }
 
 AVX2 static void add_scaled(double a, const double *x, size_t n, double *out)
@@ -266,6 +271,7 @@ static const struct row_kernels avx2 = {
     .widen = {widen_f32, widen_bf16, widen_f16},
     .narrow = {narrow_f32, narrow_bf16, narrow_f16},
     .scale = scale,
+    .combine = combine,
     .add_scaled = add_scaled,
     .add_difference = add_difference,
     .divide = divide,

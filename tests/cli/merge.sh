@@ -6,7 +6,7 @@ mkdir start
 cp -r base a b nan start
 same() { cmp "$1/model.safetensors" "start/$1/model.safetensors" && echo "$1: every byte as it was"; }
 # Without what depends on the machine.
-plain() { sed 's/ in [0-9.]* s, .*\/s;/ in N s;/; s/with at most [0-9.]* MB/with at most N MB/'; }
+plain() { sed '/^lancet: done in/d; s/with at most [0-9.]* MB/with at most N MB/'; }
 here() { sed 's/"[^"]*work\//"/'; }
 cat >linear.yml <<END
 merge_method: linear
@@ -18,7 +18,7 @@ models:
 END
 
 echo '# into a folder'
-lancet merge linear.yml --output out | plain
+lancet merge linear.yml --output out 2>&1 | plain
 ls out
 sed -n '1,4p' out/lancet_recipe.yml
 cmp out/config.json a/config.json
@@ -39,7 +39,7 @@ lancet merge linear.yml --output shards --force --quiet >/dev/null
 ls shards
 
 echo '# as JSON'
-lancet merge linear.yml --output out3 --json | python3 -c '
+lancet merge linear.yml --output out3 --json --quiet | python3 -c '
 import hashlib, json, sys
 j = json.load(sys.stdin)
 print(j["schema"], j["method"], j["semantics"], j["output"], j["committed"], len(j["tensors"]), [m["path"] for m in j["models"]])
@@ -54,12 +54,12 @@ for t in j["tensors"]:
 print("digests are right")'
 
 echo '# dry'
-lancet merge linear.yml --dry-run | plain
-lancet merge linear.yml --dry-run --into a | tail -n 2 | plain
+lancet merge linear.yml --dry-run 2>&1 | plain
+lancet merge linear.yml --dry-run --into a | tail -n 2 2>&1 | plain
 same a
 
 echo '# in place, and back'
-lancet merge linear.yml --into a | plain
+lancet merge linear.yml --into a 2>&1 | plain
 lancet diff a out | tail -n 1
 lancet log a --json | grep -o '"lancet merge[^"]*"'
 lancet undo a >/dev/null && same a
@@ -72,7 +72,7 @@ slices:
   - sources: [{model: base, layer_range: [0, 1]}]
 END
 lancet merge swap.yml --output swapped --quiet >/dev/null
-lancet merge swap.yml --into base | plain
+lancet merge swap.yml --into base 2>&1 | plain
 lancet diff base swapped | tail -n 1
 python3 - <<END
 import os, sys
@@ -89,7 +89,7 @@ models:
   - model: base
     parameters: {scale: [{filter: norm, value: 2}, {value: 1}]}
 END
-lancet merge scale.yml --into base | plain
+lancet merge scale.yml --into base 2>&1 | plain
 lancet undo base >/dev/null && same base
 
 echo '# nearly parallel'

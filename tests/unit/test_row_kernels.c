@@ -144,7 +144,7 @@ START_TEST(widen_is_the_same)
 }
 END_TEST
 
-static double x[LONGEST + 1], y[LONGEST + 1], out[2][LONGEST + 2];
+static double x[LONGEST + 1], y[LONGEST + 1], out[2][LONGEST + 3];
 
 static void same(const char *what, size_t n)
 {
@@ -153,7 +153,7 @@ static void same(const char *what, size_t n)
 
 static void reset(void)
 {
-    for (size_t i = 0; i < LONGEST + 2; i++)
+    for (size_t i = 0; i < LONGEST + 3; i++)
         out[0][i] = out[1][i] = random_normal((struct random_key){7, 5}, i);
 }
 
@@ -171,6 +171,9 @@ START_TEST(combinations_are_the_same)
         for (int t = 0; t < 2; t++)
             tables[t]->scale(0.3, x + 1, n, out[t] + 1);
         same("scale", n);
+        for (int t = 0; t < 2; t++)
+            tables[t]->combine(0.7, y, -0.2, x + 1, n, out[t] + 2);
+        same("combine", n);
         for (int t = 0; t < 2; t++)
             tables[t]->add_scaled(0.7, y, n, out[t] + 1);
         same("add_scaled", n);
