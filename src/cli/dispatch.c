@@ -96,7 +96,8 @@ static int close_stdout(const struct program *program, int status)
         failed = true;
     if (*program->reader_gone)
         return status ? status : PIPE_STATUS;
-    if (!failed || status)
+    /* An answer "no" is a result as any other; what failed before is worse than a result that was lost. */
+    if (!failed || (status && status != exit_rows[ERROR_ANSWER_NO].status))
         return status;
     struct error err;
     if (errno)

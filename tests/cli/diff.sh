@@ -24,6 +24,8 @@ try lancet diff s
 try lancet diff s nowhere
 echo 'no model' >text.safetensors
 try lancet diff s text.safetensors
+lancet diff x.safetensors y.safetensors >/dev/full
+echo "[exit $?]"
 
 # An edit in the dtype of the model. Figures differ between processors.
 facts_model e
