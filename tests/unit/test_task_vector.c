@@ -2,6 +2,8 @@
 #include "task_vector.h"
 
 #include <math.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "execute.h"
@@ -237,6 +239,166 @@ START_TEST(models_that_do_not_fit)
 }
 END_TEST
 
+/* ---- cuts: a model of two shards, a process that dies at every call that writes ---- */
+
+static const char *const shards[] = {"m/1.safetensors", "m/2.safetensors"};
+enum { SHARD_ELEMENTS = 40000 };
+
+static void write_shards(float step)
+{
+    float *values = memory_array(SHARD_ELEMENTS, sizeof *values);
+    for (int s = 0; s < 2; s++) {
+        char header[256];
+        uint64_t n = (uint64_t)snprintf(
+            header, sizeof header, "{\"w%d\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[0,%d]}}",
+            s + 1, SHARD_ELEMENTS, 4 * SHARD_ELEMENTS);
+        for (size_t i = 0; i < SHARD_ELEMENTS; i++)
+            values[i] = (float)(i % 97) + step * (float)(i % 5);
+        uint8_t *bytes = memory_array(8 + n + 4 * SHARD_ELEMENTS, 1);
+        memcpy(bytes, &n, 8);
+        memcpy(bytes + 8, header, n);
+        memcpy(bytes + 8 + n, values, 4 * SHARD_ELEMENTS);
+        box_write(shards[s], bytes, 8 + n + 4 * SHARD_ELEMENTS);
+        free(bytes);
+    }
+    free(values);
+}
+
+static struct fs cut_fs;
+static int calls_left;
+
+static void count_down(void)
+{
+    if (calls_left-- == 0)
+        _exit(9);
+}
+
+static ssize_t cut_pwrite(void *state, int fd, const void *bytes, size_t n, off_t offset)
+{
+    count_down();
+    return fs_real()->pwrite(state, fd, bytes, n, offset);
+}
+
+static int cut_sync(void *state, int fd)
+{
+    count_down();
+    return fs_real()->sync(state, fd);
+}
+
+static int cut_rename(void *state, const char *from, const char *to)
+{
+    count_down();
+    return fs_real()->rename(state, from, to);
+}
+
+static bool apply_to_shards(const struct fs *fs)
+{
+    struct context context = box_context;
+    struct checkpoint_options open = {.mode = CHECKPOINT_CHANGE};
+    struct transaction_options how = {.kind = "apply", .command = "test"};
+    struct task_file file = {.path = box_path("t.safetensors"), .scale = 0.5};
+    struct checkpoint *target = NULL;
+    struct merge_plan plan = {0};
+    struct merge_done done = {0};
+    context.fs = fs;
+    bool ok = checkpoint_open(&context, box_path("m"), &open, &target, &box_error) &&
+              task_apply_plan(&context, target, &file, 1, false, &plan, &others, &box_error) &&
+              merge_into_model(&context, &plan, &limits, target, &how, &done, &box_error);
+    merge_done_release(&done);
+    plan_release(&plan);
+    checkpoint_close(target);
+    return ok;
+}
+
+/* Whether the process died at the n-th call. */
+static bool is_cut(int n)
+{
+    pid_t child = fork();
+    int status;
+    ck_assert(child >= 0);
+    if (child == 0) {
+        struct pool *own;
+        cut_fs = *fs_real();
+        cut_fs.pwrite = cut_pwrite;
+        cut_fs.sync = cut_sync;
+        cut_fs.rename = cut_rename;
+        calls_left = n;
+        if (!pool_new(2, &own, &box_error))
+            _exit(2);
+        box_context.pool = own;
+        _exit(apply_to_shards(&cut_fs) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0));
+    return WEXITSTATUS(status) == 9;
+}
+
+static bool hold(char *const bytes[2], size_t n)
+{
+    bool same = true;
+    for (int s = 0; s < 2; s++) {
+        size_t now_n;
+        char *now = box_read(shards[s], &now_n);
+        same = same && now_n == n && memcmp(now, bytes[s], n) == 0;
+        free(now);
+    }
+    return same;
+}
+
+START_TEST(a_cut_application_is_taken_back)
+{
+    char *before[2], *after[2];
+    size_t n = 0;
+    int at = 0, taken_back = 0;
+    ck_assert_int_eq(mkdir(box_path("m"), 0777), 0);
+    box_text("m/model.safetensors.index.json",
+             "{\"weight_map\":{\"w1\":\"1.safetensors\",\"w2\":\"2.safetensors\"}}");
+    write_shards(1);
+    ck_assert_int_eq(mkdir(box_path("tuned"), 0777), 0);
+    for (int s = 0; s < 2; s++) {
+        char *bytes = box_read(shards[s], &n);
+        box_write(s ? "tuned/2.safetensors" : "tuned/1.safetensors", bytes, n);
+        free(bytes);
+    }
+    box_text("tuned/model.safetensors.index.json",
+             "{\"weight_map\":{\"w1\":\"1.safetensors\",\"w2\":\"2.safetensors\"}}");
+    write_shards(0);
+    struct merge_plan plan = {0};
+    struct merge_done done = {0};
+    struct str metadata = {0};
+    size_t n_same;
+    ck_assert(task_vector_plan(&box_context, box_path("m"), box_path("tuned"), &plan, &n_same, &box_error) &&
+              task_vector_metadata(&box_context, &plan, &metadata, &box_error) &&
+              merge_to_file(&box_context, &plan, &limits, box_path("t.safetensors"), metadata.data, false,
+                            &done, &box_error));
+    str_release(&metadata);
+    merge_done_release(&done);
+    plan_release(&plan);
+    for (int s = 0; s < 2; s++)
+        before[s] = box_read(shards[s], &n);
+    write_shards(0.5f);
+    for (int s = 0; s < 2; s++)
+        after[s] = box_read(shards[s], &n);
+    write_shards(0);
+    for (; is_cut(at); at++) {
+        checkpoint_close(box_try("m", CHECKPOINT_CHANGE, false)); /* takes an open record back */
+        ck_assert_msg(box_error.kind == ERROR_NONE, "%s", box_error.text);
+        ck_assert_msg(hold(before, n) || hold(after, n), "cut at call %d", at);
+        taken_back += hold(before, n);
+        write_shards(0);
+        if (box_has("m/.lancet"))
+            ck_assert(file_tree_remove(fs_real(), box_path("m/.lancet"), &box_error));
+    }
+    ck_assert(hold(after, n));
+    ck_assert_int_gt(at, 12);
+    ck_assert_int_ge(taken_back, at - 3);
+    for (int s = 0; s < 2; s++) {
+        free(before[s]);
+        free(after[s]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("task_vector");
@@ -248,6 +410,7 @@ int main(void)
     tcase_add_test(tc, another_base_is_refused);
     tcase_add_test(tc, files_that_are_no_task_vectors);
     tcase_add_test(tc, models_that_do_not_fit);
+    tcase_add_test(tc, a_cut_application_is_taken_back);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
