@@ -26,7 +26,8 @@ static const struct option_row options[] = {
 
 static const struct command_example examples[] = {
     {"lancet task-vector base code -o code.safetensors", "what fine-tuning on code added to the base"},
-    {"lancet apply chinese code.safetensors --scale 0.6", "adds it to another fine-tune of the same base"},
+    {"lancet apply base code.safetensors --scale 0.6", "adds 60 % of it to the base"},
+    {"lancet apply chinese code.safetensors --force", "adds it to another fine-tune of the same base"},
     {NULL, NULL},
 };
 

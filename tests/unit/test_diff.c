@@ -184,6 +184,41 @@ START_TEST(sharding_does_not_matter)
 }
 END_TEST
 
+/* Verdicts over ranks: n tensors that changed by 1 %, the first `full` of them by a full rank, the others by
+ * `rank` (the last by one more with `spread`). */
+static const struct {
+    size_t n, full;
+    uint64_t rank;
+    bool spread;
+    const char *says;
+} verdicts[] = {
+    {1, 0, 1, false, "one tensor of 21 differs: rank 1 + rounding, 1 %"},
+    {1, 1, 0, false, "one tensor of 21 differs: full rank, 1 %"},
+    {20, 20, 0, false, "20 of 21 tensors differ: full rank (a fine-tune), 1 %"},
+    {20, 19, 1, false, "20 of 21 tensors differ: full rank in 19 of 20 matrices (a fine-tune), 1 %"},
+    {20, 0, 8, false, "20 of 21 tensors differ: rank 8 + rounding, 1 %"},
+    {20, 0, 7, true, "20 of 21 tensors differ: rank 7 to 8 + rounding, 1 %"},
+    {20, 5, 8, false, "20 of 21 tensors differ: rank 8 + rounding in 15 matrices, full rank in 5, 1 %"},
+    {21, 21, 0, false, "every tensor differs: full rank (a fine-tune), 1 %"},
+};
+
+START_TEST(verdicts_over_ranks)
+{
+    struct diff_tensor items[21] = {0};
+    struct diff diff = {.tensors = items, .n = 21};
+    size_t n = verdicts[_i].n;
+    for (size_t i = 0; i < 21; i++) {
+        items[i].status = i < n ? DIFF_CHANGED : DIFF_SAME_BYTES;
+        diff.counts[items[i].status]++;
+        items[i].has_figures = items[i].has_rank = i < n;
+        items[i].figures.relative_norm = .01;
+        items[i].rank.kind = i < verdicts[_i].full ? CHANGE_RANK_FULL : CHANGE_RANK_ROUNDED;
+        items[i].rank.rank = verdicts[_i].rank + (verdicts[_i].spread && i == n - 1);
+    }
+    expect_verdict(&diff, verdicts[_i].says);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("diff");
@@ -196,6 +231,7 @@ int main(void)
     tcase_add_test(tc, what_is_missing_or_has_another_shape);
     tcase_add_test(tc, bytes_of_a_dtype_that_is_not_read);
     tcase_add_test(tc, sharding_does_not_matter);
+    tcase_add_loop_test(tc, verdicts_over_ranks, 0, (int)(sizeof verdicts / sizeof *verdicts));
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
