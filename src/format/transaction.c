@@ -284,6 +284,8 @@ static struct transaction *new_transaction(const struct context *context, struct
                               .fd = -1};
     pthread_mutex_init(&t->index, NULL);
     pthread_mutex_init(&t->cache, NULL);
+    pthread_mutex_init(&t->behind.lock, NULL);
+    pthread_cond_init(&t->behind.changed, NULL);
     return t;
 }
 
@@ -385,6 +387,7 @@ bool transaction_end(struct transaction *t, struct error *err)
 {
     if (!t)
         return true;
+    transaction_stop_behind(t);
     bool ok = abandon(t, err);
     if (t->fd >= 0)
         t->fs->close(t->fs->state, t->fd);
@@ -399,10 +402,13 @@ bool transaction_end(struct transaction *t, struct error *err)
     buffer_release(&t->held);
     buffer_release(&t->packed);
     buffer_release(&t->unpacking);
+    buffer_release(&t->behind.bytes);
     for (size_t i = 0; i < TRANSACTION_CACHED; i++)
         buffer_release(&t->cached[i].bytes);
     pthread_mutex_destroy(&t->index);
     pthread_mutex_destroy(&t->cache);
+    pthread_mutex_destroy(&t->behind.lock);
+    pthread_cond_destroy(&t->behind.changed);
     free(t->open_path);
     free(t->final_path);
     store_release(&t->store);

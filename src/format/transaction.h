@@ -66,8 +66,8 @@ bool transaction_write(struct transaction *transaction, const struct tensor *ten
 bool transaction_old(struct transaction *transaction, const struct tensor *tensor, uint64_t offset,
                      uint64_t n, void *out, struct error *err);
 
-/* Whether all of [offset, offset + n) of a listed tensor was written, in this run or (a resumed change)
- * before, and is in the file as it was meant to be. */
+/* Whether all of [offset, offset + n) of a listed tensor was written (or is being written), in this run or (a
+ * resumed change) before, and is in the file as it was meant to be. */
 bool transaction_has(struct transaction *transaction, const struct tensor *tensor, uint64_t offset,
                      uint64_t n);
 /* The first range at or after `from` that transaction_has does not have; false: there is none. It may be

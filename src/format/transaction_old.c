@@ -89,24 +89,40 @@ bool transaction_old(struct transaction *t, const struct tensor *tensor, uint64_
 
 /* ---- what is written ---- */
 
-bool transaction_missing(struct transaction *t, const struct tensor *tensor, uint64_t from, uint64_t *offset,
+/* From `at` on the next chunk that is listed or was handed over: its bytes [*from, *to); none: both are
+ * `end`. */
+static bool next_written(struct transaction *t, size_t file, uint64_t at, uint64_t end, uint64_t *from,
+                         uint64_t *to)
+{
+    struct record_chunk handed = {0}, chunk = {0};
+    size_t index = 0;
+    bool differs = false;
+    /* First what was handed over: once it is not any more, it is listed. */
+    bool is_handed = transaction_handed_over(t, &handed) && handed.file == file &&
+                     handed.own_offset + handed.own_bytes > at && handed.own_offset < end;
+    bool is_listed = first_owner(t, file, at, end - at, &index, &chunk, &differs);
+    if (is_handed && (!is_listed || handed.own_offset < chunk.own_offset)) {
+        chunk = handed;
+        differs = false;
+    }
+    *from = is_handed || is_listed ? chunk.own_offset : end;
+    *to = is_handed || is_listed ? chunk.own_offset + chunk.own_bytes : end;
+    return !differs;
+}
+
+bool transaction_missing(struct transaction *t, const struct tensor *tensor, uint64_t begin, uint64_t *offset,
                          uint64_t *n)
 {
-    size_t file = t->record_files[tensor->file], index = 0;
-    struct record_chunk chunk = {0};
-    uint64_t at = tensor->offset + from, end = tensor->offset + tensor->bytes;
+    size_t file = t->record_files[tensor->file];
+    uint64_t at = tensor->offset + begin, end = tensor->offset + tensor->bytes;
     while (at < end) {
-        bool differs = false;
-        if (!first_owner(t, file, at, end - at, &index, &chunk, &differs)) {
-            *n = end - at;
+        uint64_t from, to;
+        bool whole = next_written(t, file, at, end, &from, &to);
+        if (from > at || !whole) {
+            *n = (from > at ? from : to) - at;
             break;
         }
-        uint64_t own_end = chunk.own_offset + chunk.own_bytes;
-        if (chunk.own_offset > at || differs) {
-            *n = (chunk.own_offset > at ? chunk.own_offset : own_end) - at;
-            break;
-        }
-        at = own_end;
+        at = to;
     }
     *offset = at - tensor->offset;
     return at < end;

@@ -1,6 +1,6 @@
 /* What the parts of a transaction share: transaction.c walks its states, transaction_plan.c says what is
- * going to change, transaction_write.c saves and overwrites, transaction_old.c reads what was,
- * transaction_resume.c takes over what an earlier run left. */
+ * going to change, transaction_write.c saves what transaction_overwrite.c then overwrites, transaction_old.c
+ * reads what was, transaction_resume.c takes over what an earlier run left. */
 #ifndef LANCET_TRANSACTION_PARTS_H
 #define LANCET_TRANSACTION_PARTS_H
 
@@ -40,6 +40,17 @@ struct cached_chunk { /* old bytes for transaction_old */
     struct buffer bytes;
 };
 
+struct behind { /* the chunk that is in the record, and not yet known to be there */
+    pthread_t thread;
+    pthread_mutex_t lock; /* over what follows up to `err`; the rest changes only while it is not busy */
+    pthread_cond_t changed;
+    bool started, busy, quit, failed, unsynced;
+    struct error err;
+    size_t tensor;
+    struct record_chunk chunk;
+    struct buffer bytes; /* the new ones */
+};
+
 struct transaction {
     const struct context *context;
     const struct fs *fs;
@@ -68,6 +79,8 @@ struct transaction {
     struct cached_chunk cached[TRANSACTION_CACHED];
     struct buffer unpacking;
     uint64_t clock;
+
+    struct behind behind;
 };
 
 /* ---- transaction_plan.c ---- */
@@ -90,12 +103,29 @@ bool transaction_reserve(struct transaction *t, uint64_t end, struct error *err)
 /* A sync that fails ends it. */
 bool transaction_sync_record(struct transaction *t, struct error *err);
 bool transaction_sync_files(struct transaction *t, struct error *err);
-/* Saves the pages that the chunk holds, syncs the record, lists the chunk. */
+/* Saves the pages that the chunk holds, syncs the record, lists the chunk: for first pages. */
 bool transaction_save(struct transaction *t, struct record_chunk *chunk, struct error *err);
 /* Reads what is left of every tensor; the record then has all after-digests. */
 bool transaction_finish(struct transaction *t, struct error *err);
 /* The tensor's after-digest takes the bytes up to `until` from the file. */
 bool transaction_pass_over(struct transaction *t, size_t tensor, uint64_t until, struct error *err);
+
+/* ---- transaction_overwrite.c ---- */
+
+/* Writes new bytes at `at` of the tensor's file and reads them back. */
+bool transaction_overwrite(const struct transaction *t, size_t tensor, uint64_t at, const uint8_t *bytes,
+                           size_t n, struct error *err);
+/* Syncs the record, and lists a chunk that was appended to it. */
+bool transaction_make_known(struct transaction *t, const struct record_chunk *chunk, bool *unsynced,
+                            struct error *err);
+/* A chunk that was appended to the record becomes known and its bytes are overwritten: now or, with threads,
+ * until transaction_catch_up returns, which tells whether it went well. */
+bool transaction_hand_over(struct transaction *t, size_t tensor, const struct record_chunk *chunk,
+                           const uint8_t *bytes, struct error *err);
+bool transaction_catch_up(struct transaction *t, struct error *err);
+/* The chunk that was handed over and is not done yet; from any thread. */
+bool transaction_handed_over(struct transaction *t, struct record_chunk *out);
+void transaction_stop_behind(struct transaction *t);
 
 /* ---- transaction_resume.c ---- */
 

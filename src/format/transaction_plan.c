@@ -225,7 +225,8 @@ uint64_t transaction_memory(const struct transaction_options *options)
 {
     uint64_t chunk = transaction_chunk_bytes(options) + 2 * RECORD_PAGE;
     uint64_t stream = RECORD_CHUNK_HEAD + record_pack_bound((size_t)chunk);
-    /* The old pages and their stream; while they are read back, a piece; two chunks for transaction_old. */
-    return chunk + (options->before_with_chunks ? RECORD_CHUNK_HEAD : 2 * stream) +
-           TRANSACTION_CACHED * chunk + (1 << 20);
+    /* The old pages (and what they are packed to), the new bytes of the chunk before, what transaction_old
+     * keeps, and pieces in which files are read. */
+    return (options->before_with_chunks ? chunk : chunk + 2 * stream) + chunk + TRANSACTION_CACHED * chunk +
+           (2 << 20);
 }

@@ -87,41 +87,26 @@ static bool pack_pages(struct transaction *t, struct record_chunk *chunk, struct
     return true;
 }
 
-bool transaction_save(struct transaction *t, struct record_chunk *chunk, struct error *err)
+static bool append_chunk(struct transaction *t, struct record_chunk *chunk, struct error *err)
 {
-    if (!pack_pages(t, chunk, err))
-        return false;
     size_t n = RECORD_CHUNK_HEAD + (size_t)chunk->packed_bytes;
     chunk->sequence = t->record.n_chunks;
     chunk->position = t->record.end;
     if (!record_chunk_encode(t->record.nonce, chunk, t->packed.bytes, err) ||
         !transaction_reserve(t, t->record.end + n, err) ||
-        !fs_write_at(t->fs, t->fd, t->open_path, t->packed.bytes, n, t->record.end, err) ||
-        !transaction_sync_record(t, err))
+        !fs_write_at(t->fs, t->fd, t->open_path, t->packed.bytes, n, t->record.end, err))
         return false;
-    pthread_mutex_lock(&t->index);
-    bool ok = record_chunk_add(&t->record, chunk, err);
-    pthread_mutex_unlock(&t->index);
     t->record.end = page_ceil(t->record.end + n);
-    return ok;
+    return true;
+}
+
+bool transaction_save(struct transaction *t, struct record_chunk *chunk, struct error *err)
+{
+    return pack_pages(t, chunk, err) && append_chunk(t, chunk, err) &&
+           transaction_make_known(t, chunk, &t->unsynced, err);
 }
 
 /* ---- one chunk ---- */
-
-static bool overwrite(struct transaction *t, const struct record_tensor *tensor, uint64_t at,
-                      const uint8_t *bytes, size_t n, struct error *err)
-{
-    const struct guarded *file = &t->files[tensor->file];
-    struct buffer *back = t->packing == RECORD_RAW ? &t->packed : &t->held; /* what it held is saved */
-    if (!buffer_grow(back, n, "reading back", err) ||
-        !fs_write_at(t->fs, file->fd, file->path, bytes, n, at, err) ||
-        !fs_read_at(t->fs, file->fd, file->path, back->bytes, n, at, err))
-        return false;
-    if (memcmp(back->bytes, bytes, n) != 0)
-        return error_set(err, ERROR_IO, "%s: tensor %s does not read back as it was written", file->path,
-                         quote(tensor->name).text);
-    return true;
-}
 
 /* In the first chunk that owns some of the tensor: nothing of it was overwritten so far. */
 static bool take_before(struct transaction *t, struct record_tensor *tensor, struct record_chunk *chunk,
@@ -151,7 +136,8 @@ static bool change_chunk(struct transaction *t, size_t index, const uint8_t *byt
             quote(tensor->name).text);
     record_pages_around(chunk.own_offset, n, t->record.files[tensor->file].size, &chunk.offset, &chunk.bytes);
     if (!digest_of(bytes, n, &chunk.intended, err) || !take_before(t, tensor, &chunk, err) ||
-        !transaction_save(t, &chunk, err) || !overwrite(t, tensor, chunk.own_offset, bytes, n, err))
+        !pack_pages(t, &chunk, err) || !transaction_catch_up(t, err) || !append_chunk(t, &chunk, err) ||
+        !transaction_hand_over(t, index, &chunk, bytes, err))
         return false;
     *intended = chunk.intended;
     return true;
@@ -162,12 +148,14 @@ static bool change_again(struct transaction *t, size_t index, size_t chunk, cons
                          struct error *err)
 {
     const struct record_tensor *tensor = &t->record.tensors[index];
-    const struct record_chunk *c = &t->record.chunks[chunk];
     struct writing *w = &t->tensors[index];
     uint64_t at = tensor->offset + w->position;
     struct digest digest;
+    if (!transaction_catch_up(t, err))
+        return false;
+    const struct record_chunk *c = &t->record.chunks[chunk];
     if ((!w->again && !digest_stream_new(&w->again, err)) || !digest_stream_add(w->again, bytes, n, err) ||
-        !overwrite(t, tensor, at, bytes, n, err))
+        !transaction_overwrite(t, index, at, bytes, n, err))
         return false;
     if (at + n < c->own_offset + c->own_bytes)
         return true;
@@ -223,28 +211,42 @@ static bool move_on(struct transaction *t, size_t index, const uint8_t *bytes, u
     return w->position < r->bytes || finish_tensor(t, index, NULL, err);
 }
 
+/* The first chunk in these bytes of the tensor that is not whole in the file. */
+static bool lacks_chunk(struct transaction *t, const struct record_tensor *r, uint64_t from, uint64_t to,
+                        struct record_chunk *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&t->index);
+    struct record_range range = record_owning(&t->record, r->file, r->offset + from, to - from);
+    for (size_t i = range.first; t->n_adopted && !found && i < range.end; i++) {
+        size_t chunk = t->record.by_place[i];
+        found = chunk < t->n_adopted && t->differs[chunk];
+        if (found)
+            *out = t->record.chunks[chunk];
+    }
+    pthread_mutex_unlock(&t->index);
+    return found;
+}
+
 bool transaction_pass_over(struct transaction *t, size_t index, uint64_t until, struct error *err)
 {
     const struct record_tensor *r = &t->record.tensors[index];
     struct writing *w = &t->tensors[index];
     if (until == w->position)
         return until < r->bytes || w->finished || move_on(t, index, NULL, 0, err);
-    struct record_range range =
-        record_owning(&t->record, r->file, r->offset + w->position, until - w->position);
-    for (size_t i = range.first; t->n_adopted && i < range.end; i++) {
-        size_t chunk = t->record.by_place[i];
-        if (chunk < t->n_adopted && t->differs[chunk])
-            return error_set(err, ERROR_USAGE,
-                             "tensor %s: bytes [%" PRIu64 ", +%" PRIu64
-                             ") were not whole after the cut, and have to be written again",
-                             quote(r->name).text, t->record.chunks[chunk].own_offset - r->offset,
-                             t->record.chunks[chunk].own_bytes);
-    }
+    struct record_chunk c;
+    if (lacks_chunk(t, r, w->position, until, &c))
+        return error_set(err, ERROR_USAGE,
+                         "tensor %s: bytes [%" PRIu64 ", +%" PRIu64
+                         ") were not whole after the cut, and have to be written again",
+                         quote(r->name).text, c.own_offset - r->offset, c.own_bytes);
     return move_on(t, index, NULL, until - w->position, err);
 }
 
 bool transaction_finish(struct transaction *t, struct error *err)
 {
+    if (!transaction_catch_up(t, err))
+        return false;
     for (size_t i = 0; i < t->record.n_tensors; i++)
         if (!transaction_pass_over(t, i, t->record.tensors[i].bytes, err))
             return false;
@@ -258,19 +260,19 @@ static bool next_piece(struct transaction *t, size_t index, size_t *n, bool *aga
                        struct error *err)
 {
     const struct record_tensor *r = &t->record.tensors[index];
-    uint64_t at = r->offset + t->tensors[index].position;
+    uint64_t at = r->offset + t->tensors[index].position, until = UINT64_MAX;
+    pthread_mutex_lock(&t->index);
     struct record_range range = record_owning(&t->record, r->file, at, *n);
-    const struct record_chunk *c =
-        range.first < range.end ? &t->record.chunks[t->record.by_place[range.first]] : NULL;
-    *again = c && c->own_offset <= at;
-    if (!*again) {
-        *n = (size_t)u64_least(u64_least(*n, t->chunk_bytes), c ? c->own_offset - at : UINT64_MAX);
-        return true;
+    *again = false;
+    if (range.first < range.end) {
+        const struct record_chunk *c = &t->record.chunks[t->record.by_place[range.first]];
+        *again = c->own_offset <= at;
+        *chunk = t->record.by_place[range.first];
+        until = *again ? c->own_offset + c->own_bytes : c->own_offset;
     }
-    *chunk = t->record.by_place[range.first];
-    *n = (size_t)u64_least(*n, c->own_offset + c->own_bytes - at);
-    *n = (size_t)u64_least(*n, t->chunk_bytes);
-    return (*chunk < t->n_adopted && t->differs[*chunk]) ||
+    pthread_mutex_unlock(&t->index);
+    *n = (size_t)u64_least(u64_least(*n, t->chunk_bytes), until - at);
+    return !*again || (*chunk < t->n_adopted && t->differs[*chunk]) ||
            error_set(err, ERROR_USAGE, "tensor %s: bytes at %" PRIu64 " were written already",
                      quote(r->name).text, at - r->offset);
 }

@@ -225,6 +225,9 @@ static void *keep_reading(void *user)
 
 START_TEST(old_bytes_are_old_while_another_thread_writes)
 {
+    struct pool *pool = NULL;
+    ck_assert(pool_new(2, &pool, &box_error));
+    box_context.pool = pool;
     struct reading r = {.t = begin(false), .same = true};
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, keep_reading, &r), 0);
@@ -240,6 +243,37 @@ START_TEST(old_bytes_are_old_while_another_thread_writes)
     write_missing(r.t);
     commit(r.t);
     expect_new();
+    box_context.pool = NULL;
+    pool_free(pool);
+}
+END_TEST
+
+/* With threads, a chunk is overwritten while the next one is read. */
+START_TEST(threads_change_nothing)
+{
+    struct pool *pool = NULL;
+    ck_assert(pool_new(2, &pool, &box_error));
+    for (int round = 0; round < 2; round++) {
+        box_context.pool = round ? pool : NULL;
+        struct history_undone done;
+        uint32_t number = 0;
+        struct transaction *t = begin(false);
+        for (size_t i = 0; i < 2; i++)
+            ck_assert_msg(write_pieces(t, tensors[i], 0, tensors[i]->bytes, 700), "%s", box_error.text);
+        ck_assert(transaction_has(t, tensors[1], 0, A_BYTES));
+        ck_assert_msg(transaction_commit(t, &number, &box_error), "%s", box_error.text);
+        ck_assert(transaction_end(t, &box_error));
+        expect_new();
+        ck_assert_msg(history_undo(&box_context, model, &(struct history_undo_options){0}, &done, &box_error),
+                      "%s", box_error.text);
+        expect_old();
+        t = begin(false);
+        ck_assert(write_some(t, tensors[1], 0, 9000));
+        ck_assert_msg(transaction_end(t, &box_error), "%s", box_error.text);
+        expect_old();
+    }
+    box_context.pool = NULL;
+    pool_free(pool);
 }
 END_TEST
 
@@ -405,6 +439,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, old_bytes_come_from_the_record_once_they_are_overwritten);
     tcase_add_test(tc, old_bytes_are_old_while_another_thread_writes);
+    tcase_add_test(tc, threads_change_nothing);
     tcase_add_test(tc, a_merge_stands_and_is_undone);
     tcase_add_test(tc, a_merge_that_was_cut_goes_on);
     tcase_add_test(tc, bytes_that_the_cut_lost_are_written_again);
