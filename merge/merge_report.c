@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "chunk.h"
-#include "quote.h"
 #include "table.h"
 
 static size_t count_written(const struct merge_outcome *o)
@@ -157,14 +156,17 @@ static void print_done(const struct merge_outcome *o, FILE *out)
 {
     struct figure bytes = bytes_figure(merge_report_bytes(o));
 
-    fprintf(out, "Every value is finite. ");
+    const char *path = o->output ? o->output : o->into;
+
+    fprintf(out, "Every value is finite. Written %s", o->output ? "to " : "in place");
     if (o->output)
-        fprintf(out, "Written to %s, %s\n", quote(o->output).text, bytes.text);
-    else if (o->done->number)
-        fprintf(out, "Written in place, %s, as change %" PRIu32 ". To take it back: lancet undo %s\n",
-                bytes.text, o->done->number, o->into);
-    else
-        fprintf(out, "Written in place, %s\n", bytes.text);
+        text_print(out, path, strlen(path));
+    fprintf(out, ", %s", bytes.text);
+    if (o->into && o->done->number) {
+        fprintf(out, ", as change %" PRIu32 ". To take it back: lancet undo ", o->done->number);
+        text_print(out, path, strlen(path));
+    }
+    fprintf(out, "\n");
 }
 
 uint64_t merge_report_bytes(const struct merge_outcome *outcome)

@@ -13,8 +13,8 @@
 #include "rows.h"
 #include "size.h"
 
-/* What the process uses before a byte of weights is there: program, libraries, heads of files, the plan. */
-enum { PROCESS_BYTES = 24 << 20 };
+/* What the process uses itself: program and libraries, and for each tensor names, plan and results. */
+enum { PROCESS_BYTES = 8 << 20, TENSOR_BYTES = 1 << 10 };
 enum { MOST_CHUNK_BYTES = 8 << 20, LEAST_CHUNK_BYTES = CHUNK_TASK * 8 };
 static const uint64_t standard_memory = UINT64_C(1) << 30;
 
@@ -58,6 +58,15 @@ static size_t most_staged(const struct merge_plan *plan)
     return most;
 }
 
+static uint64_t process_bytes(const struct merge_plan *plan)
+{
+    uint64_t n = plan->n_tensors;
+
+    for (size_t i = 0; i < plan->n_tensors; i++)
+        n += plan->tensors[i].n_sources;
+    return PROCESS_BYTES + TENSOR_BYTES * n;
+}
+
 /* With chunks of that size. */
 static bool memory_of(const struct context *context, const struct merge_plan *plan,
                       merge_sink_memory *sink_memory, bool in_place, size_t chunk_bytes, uint64_t *out)
@@ -67,7 +76,7 @@ static bool memory_of(const struct context *context, const struct merge_plan *pl
     return chunk_worker_bytes(context, plan, chunk_bytes, &worker) &&
            u64_mul(buffers, chunk_bytes, &buffers) && u64_add(buffers, worker, &buffers) &&
            u64_add(buffers, sink_memory ? sink_memory(chunk_bytes) : 0, &buffers) &&
-           u64_add(buffers, PROCESS_BYTES, out);
+           u64_add(buffers, process_bytes(plan), out);
 }
 
 static bool choose_chunk(const struct context *context, const struct merge_plan *plan,

@@ -40,6 +40,14 @@ struct walk {
     struct file_tree *tree;
 };
 
+bool file_tree_names(const struct fs *fs, const char *path, const char *what, char **out, struct error *err)
+{
+    if (fs->list(fs->state, path, out) == 0)
+        return true;
+    return errno == ENOMEM ? error_memory(err, "listing a folder")
+                           : error_set_errno(err, "%s: cannot list the %s", quote(path).text, what);
+}
+
 static bool walk_folder(const struct walk *w, const char *below, unsigned depth, struct error *err);
 
 static bool visit(const struct walk *w, const char *below, const char *name, unsigned depth,
@@ -78,8 +86,8 @@ static bool walk_folder(const struct walk *w, const char *below, unsigned depth,
     else if (depth > DEPTH_LIMIT)
         ok = error_set(err, ERROR_UNSUPPORTED, "%s: more than %d folders within each other", quote(path).text,
                        DEPTH_LIMIT);
-    else if (w->fs->list(w->fs->state, path, &list) < 0)
-        ok = error_set_errno(err, "%s: cannot list the folder", quote(path).text);
+    else
+        ok = file_tree_names(w->fs, path, "folder", &list, err);
     for (const char *p = list; ok && list && *p; p += strlen(p) + 1)
         if (!w->filter->wanted || w->filter->wanted(w->filter->user, p, depth == 0))
             ok = visit(w, below, p, depth, err);

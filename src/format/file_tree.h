@@ -27,6 +27,9 @@ bool file_tree_list(const struct fs *fs, const char *root, const struct tree_fil
                     struct file_tree *out, struct error *err);
 void file_tree_release(struct file_tree *tree);
 
+/* fs->list with a sentence: "PATH: cannot list the WHAT". */
+bool file_tree_names(const struct fs *fs, const char *path, const char *what, char **out, struct error *err);
+
 /* Removes a folder and all that is in it; a folder that is not there is fine. */
 bool file_tree_remove(const struct fs *fs, const char *root, struct error *err);
 

@@ -137,8 +137,8 @@ static bool remove_leftovers(const struct folder_writer *w, struct error *err)
     const char *base = path_base(w->target);
     size_t n = strlen(base);
     char *list;
-    if (fs->list(fs->state, w->parent, &list) < 0)
-        return error_set_errno(err, "%s: cannot list the folder", quote(w->parent).text);
+    if (!file_tree_names(fs, w->parent, "folder", &list, err))
+        return false;
     bool ok = true;
     for (const char *p = list; ok && *p; p += strlen(p) + 1) {
         if (p[0] != '.' || strncmp(p + 1, base, n) != 0 ||
@@ -399,8 +399,7 @@ static bool refuse_open_record(const struct folder_writer *w, struct error *err)
     char *records = path_join(w->target, ".lancet"), *list = NULL;
     bool ok = records ? true : error_memory(err, "looking for records");
     if (ok && fs_exists(fs, records)) {
-        if (fs->list(fs->state, records, &list) < 0)
-            ok = error_set_errno(err, "%s: cannot list the records", quote(records).text);
+        ok = file_tree_names(fs, records, "records", &list, err);
         for (const char *p = list; ok && list && *p; p += strlen(p) + 1)
             if (fnmatch("*.open", p, 0) == 0)
                 ok = error_set(
@@ -470,8 +469,8 @@ static bool inspect_target(struct folder_writer *w, struct error *err)
         return error_set(err, ERROR_USAGE, "%s: is not a folder", quote(w->target).text);
     if (!refuse_inputs(w, &st, err) || !refuse_open_record(w, err))
         return false;
-    if (fs->list(fs->state, w->target, &list) < 0)
-        return error_set_errno(err, "%s: cannot list the folder", quote(w->target).text);
+    if (!file_tree_names(fs, w->target, "folder", &list, err))
+        return false;
     w->replaces = *list != '\0';
     free(list);
     if (w->replaces && !w->force)
@@ -486,6 +485,7 @@ struct old_model {
     const struct folder_writer *writer;
     struct shard_index index; /* what the old index names, however it is spelt */
     struct arena arena;
+    bool no_memory; /* is_kept could not tell */
 };
 
 static bool is_old_weight(const struct old_model *old, const char *name)
@@ -499,7 +499,7 @@ static bool is_old_weight(const struct old_model *old, const char *name)
 /* Not the old model's, and not in the new folder already. */
 static bool is_kept(void *user, const char *name, bool at_root)
 {
-    const struct old_model *old = user;
+    struct old_model *old = user;
     if (!at_root)
         return true;
     if (strcmp(name, ".lancet") == 0 || is_old_weight(old, name) || matches(name, companion_patterns))
@@ -508,6 +508,7 @@ static bool is_kept(void *user, const char *name, bool at_root)
     struct stat st;
     const struct fs *fs = old->writer->context->fs;
     bool taken = path && fs->lstat(fs->state, path, &st) == 0;
+    old->no_memory = old->no_memory || !path;
     free(path);
     return !taken;
 }
@@ -569,9 +570,7 @@ static bool lock_old_weights(struct folder_writer *w, struct error *err)
 {
     struct old_model old = {.writer = w};
     char *list = NULL;
-    bool ok = read_old_index(&old, err);
-    if (ok && w->context->fs->list(w->context->fs->state, w->target, &list) < 0)
-        ok = error_set_errno(err, "%s: cannot list the folder", quote(w->target).text);
+    bool ok = read_old_index(&old, err) && file_tree_names(w->context->fs, w->target, "folder", &list, err);
     for (const char *p = list; ok && list && *p; p += strlen(p) + 1)
         if (is_old_weight(&old, p))
             ok = lock_old_weight(w, p, err);
@@ -603,7 +602,8 @@ static bool keep_foreign_files(struct folder_writer *w, struct error *err)
     struct old_model old = {.writer = w};
     struct file_tree tree = {0};
     struct tree_filter filter = {.wanted = is_kept, .user = &old};
-    bool ok = read_old_index(&old, err) && file_tree_list(w->context->fs, w->target, &filter, &tree, err);
+    bool ok = read_old_index(&old, err) && file_tree_list(w->context->fs, w->target, &filter, &tree, err) &&
+              (!old.no_memory || error_memory(err, "keeping files"));
     for (size_t i = 0; ok && i < tree.n; i++)
         ok = keep_entry(w, &tree.items[i], err);
     file_tree_release(&tree);

@@ -24,7 +24,7 @@ sed -n '1,4p' out/lancet_recipe.yml
 cmp out/config.json a/config.json
 
 echo '# the same from flags, for any threads and memory'
-lancet --threads 3 merge -m linear --model a:0.6 --model b:0.4 --output out2 --memory 27M --quiet >/dev/null
+lancet --threads 3 merge -m linear --model a:0.6 --model b:0.4 --output out2 --memory 12M --quiet >/dev/null
 cmp out/model.safetensors out2/model.safetensors
 
 echo '# shards'

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.environ["CASES"])
 import merge_model as model
 
-RUNS = [(1, 64), (2, 64), (3, 256), (2, 1024), (3, 27)]  # threads, MiB
+RUNS = [(1, 64), (2, 64), (3, 256), (2, 1024), (3, 12)]  # threads, MiB
 
 
 def slerp(a, b, t):
