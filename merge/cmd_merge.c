@@ -220,7 +220,9 @@ static bool carry_out(struct command_call *call, struct job *job, struct error *
 
     if (ok)
         tell(call, job);
-    if (ok && !option_given(call, "dry-run")) {
+    if (ok && option_given(call, "dry-run"))
+        ok = merge_estimate_time(&call->context, &job->plan, &outcome.seconds, err);
+    else if (ok) {
         ok = job->target ? into_model(call, job, err) : to_folder(call, job, err);
         outcome.done = &job->done;
         outcome.seconds = seconds_now() - start;
@@ -228,6 +230,9 @@ static bool carry_out(struct command_call *call, struct job *job, struct error *
     for (size_t i = 0; ok && job->target && i < job->target->n_warnings; i++)
         command_note(call, "%s", job->target->warnings[i]);
     ok = ok && report(call, &outcome, err);
+    if (ok && !outcome.done)
+        command_note(call, "the arithmetic would take about %.2g s; reading and writing go on beside it",
+                     outcome.seconds);
     if (ok && outcome.done && outcome.seconds >= 1) {
         uint64_t bytes = merge_report_bytes(&outcome);
         command_note(call, "done in %.1f s, %s/s", outcome.seconds,

@@ -21,6 +21,11 @@ bool merge_estimate(const struct context *context, const struct merge_plan *plan
                     const struct merge_limits *limits, const struct checkpoint *into,
                     struct merge_estimate *out, struct error *err);
 
+/* Seconds that the arithmetic takes, from a sample of the largest tensor; reading and writing go on beside
+ * it and may take longer. */
+bool merge_estimate_time(const struct context *context, const struct merge_plan *plan, double *seconds,
+                         struct error *err);
+
 struct merge_done { /* for the report; released with merge_done_release */
     struct merge_tensor_done {
         bool written;  /* false: it was left alone, as it is what it should be */

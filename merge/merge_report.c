@@ -333,8 +333,10 @@ void merge_report_json(const struct merge_outcome *outcome, struct json_write *w
     for (size_t i = 0; i < plan->n_tensors; i++)
         json_tensor(outcome, i, w);
     json_write_array_end(w);
-    if (!outcome->done)
+    if (!outcome->done) {
+        json_write_member_double(w, "estimated_seconds", outcome->seconds);
         return;
+    }
     json_write_member_double(w, "norm", sqrt(outcome->done->squares));
     if (outcome->into)
         json_write_member_u64(w, "history", outcome->done->number);

@@ -13,7 +13,7 @@ struct merge_outcome {
     const struct merge_estimate *estimate;
     const struct merge_done *done; /* NULL: a dry run */
     const char *output, *into;     /* one of them, or neither in a dry run */
-    double seconds;
+    double seconds;                /* of the merge; in a dry run of its arithmetic, estimated */
 };
 /* Bytes of the tensors that are written. */
 uint64_t merge_report_bytes(const struct merge_outcome *outcome);
