@@ -3,8 +3,8 @@
  *   {"plan": "<SHA-256>", "method": "linear", "recipe": "...",
  *    "sources": [{"model": "code", "files": [{"name", "size", "time", "head": "<SHA-256>"}]}]}
  *
- * The plan's digest covers every output tensor with its sources and parameters; the model that is merged into
- * is no source here, since the record itself holds what it was. */
+ * The plan's digest covers every output tensor with its sources and parameters, and which of the models is
+ * the one that is merged into; that one is no source here, since the record itself holds what it was. */
 #include "merge_note.h"
 
 #include <inttypes.h>
@@ -46,6 +46,10 @@ static bool plan_digest(const struct merge_plan *plan, struct digest *out, struc
     bool ok = digest_stream_new(&s, err) && add_text(s, plan->method->name, err) &&
               digest_stream_add(s, &semantics, sizeof semantics, err);
 
+    for (size_t i = 0; ok && i < plan->n_models; i++) {
+        uint64_t is_target = plan->models[i].is_target;
+        ok = digest_stream_add(s, &is_target, sizeof is_target, err);
+    }
     for (size_t i = 0; ok && i < plan->n_tensors; i++)
         ok = add_tensor(s, plan, &plan->tensors[i], err);
     ok = ok && digest_stream_finish(s, out, err);

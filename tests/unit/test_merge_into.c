@@ -106,20 +106,21 @@ static void teardown(void)
 struct how {
     const struct fs *fs;
     double weight;
-    bool resume;
+    bool resume, swapped; /* the models have each other's place in the recipe */
     uint64_t memory;
 };
 
-static bool recipe_of(double weight, struct recipe *out)
+static bool recipe_of(double weight, bool swapped, struct recipe *out)
 {
     char text[2000];
+    const char *first = box_path(swapped ? "o" : "m"), *second = box_path(swapped ? "m" : "o");
     int n = snprintf(text, sizeof text,
                      "merge_method: linear\nslices:\n"
                      "- sources:\n  - {model: %s, layer_range: [1, 2], parameters: {weight: %g}}\n"
                      "  - {model: %s, layer_range: [0, 1], parameters: {weight: 0.5}}\n"
                      "- sources:\n  - {model: %s, layer_range: [0, 1], parameters: {weight: %g}}\n"
                      "  - {model: %s, layer_range: [1, 2], parameters: {weight: 0.5}}\n",
-                     box_path("m"), weight, box_path("o"), box_path("m"), weight, box_path("o"));
+                     first, weight, second, first, weight, second);
 
     return recipe_parse("recipe", text, (size_t)n, out, &box_error);
 }
@@ -137,7 +138,8 @@ static bool merge(const struct how *how, struct merge_done *done)
     context.fs = how->fs ? how->fs : fs_real();
     box_error = (struct error){0};
     bool ok = checkpoint_open(&context, box_path("m"), &open, &target, &box_error) &&
-              recipe_of(how->weight, &recipe) && plan_recipe(&context, &recipe, target, &plan, &box_error) &&
+              recipe_of(how->weight, how->swapped, &recipe) &&
+              plan_recipe(&context, &recipe, target, &plan, &box_error) &&
               merge_note(&context, &plan, recipe.text, &note, &box_error);
     struct transaction_options options = {
         .kind = "merge", .command = "lancet merge", .note = note.data, .resume = how->resume};
@@ -346,6 +348,8 @@ START_TEST(only_the_same_merge_goes_on)
     remember_new();
     ck_assert(run_cut(25, &(struct how){.weight = 0.7}));
     ck_assert(!merged(&(struct how){.weight = 0.8, .resume = true}));
+    box_refused(ERROR_MISMATCH, "was another one");
+    ck_assert(!merged(&(struct how){.weight = 0.7, .resume = true, .swapped = true}));
     box_refused(ERROR_MISMATCH, "was another one");
     ck_assert_int_eq(
         utimensat(AT_FDCWD, box_path("o/model.safetensors"), (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
