@@ -32,8 +32,8 @@ struct transaction_options {
     bool resume;
 };
 
-/* Bytes on the disk, at most, if tensors are written in ascending pieces of whole rows of up to chunk_bytes
- * (a row longer than that in several pieces). */
+/* Bytes on the disk, at most, if tensors are written in ascending pieces of chunk_bytes or less, but (the
+ * last one aside) of a quarter of it or more. */
 struct transaction_space {
     uint64_t record; /* beside the model once all is written */
     uint64_t undo;   /* what an undo needs on top */

@@ -156,14 +156,14 @@ size_t transaction_index(const struct transaction *t, const struct tensor *tenso
 
 /* ---- space ---- */
 
-/* Of the chunks of a tensor written in ascending pieces of whole rows of up to chunk_bytes: two neighbours
- * have more than chunk_bytes between them. A chunk has its head, up to a page at each end, and is rounded up
- * to pages. */
+/* Of the chunks of a tensor written in ascending pieces of a quarter of chunk_bytes or more, but for the
+ * last. A chunk has its head, up to a page at each end, and is rounded up to pages. */
 static uint64_t tensor_bound(uint64_t bytes, uint64_t chunk_bytes, bool raw)
 {
     if (bytes == 0)
         return 0;
-    uint64_t chunks = 2 * (bytes / chunk_bytes) + 2, held = bytes + chunks * 2 * RECORD_PAGE;
+    uint64_t chunks = 4 * (bytes / chunk_bytes) + 4 * (bytes % chunk_bytes) / chunk_bytes + 2,
+             held = bytes + chunks * 2 * RECORD_PAGE;
     uint64_t stored = raw ? held : (uint64_t)record_pack_bound((size_t)held) + chunks * record_pack_bound(0);
     return stored + chunks * (RECORD_CHUNK_HEAD + RECORD_PAGE);
 }

@@ -403,7 +403,7 @@ END_TEST
 
 START_TEST(the_space_that_was_said_is_kept)
 {
-    static const size_t chunks[] = {700, CHUNK, 1 << 20}, pieces[] = {360, 3000, A_BYTES};
+    static const size_t chunks[] = {700, CHUNK, 1 << 20}, pieces[] = {175, 1250, A_BYTES};
     for (int raw = 0; raw < 2; raw++)
         for (size_t i = 0; i < 3; i++) {
             struct transaction_options options = merging;
