@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the examples of the README and the docs, and compares what they show. Prints TAP, one line an example.
 
-usage: run_examples.py SOURCE LANCET LIBRARY-FOLDER      environment: LANCET_REAL=FOLDER with smollm2 and gemma3 (without: those are not run)
+usage: run_examples.py SOURCE LANCET LIBRARY-FOLDER      environment: LANCET_REAL=FOLDER with smollm2 and gemma3 (without: those are not run),
+SANITIZE: option for the compiler of programs, when the library was built with it
 
 An example is a fenced block. In ```console a line that begins with "$ " is a command, the lines after it are what it
 prints (both streams); "..." stands for any text in a line, or, alone, for any lines. In ```sh every line is run and must
@@ -34,7 +35,7 @@ def commands(kind, body):
         return [(body, None)]
     if kind == "c":
         return [(f"cat >example.c <<'END_OF_C'\n{body}END_OF_C\n"
-                 "cc -std=c11 -Wall -Werror -I$SOURCE/include example.c -L$LIBRARY -llancet -Wl,-rpath,$LIBRARY -o example && "
+                 "cc $SANITIZE -std=c11 -Wall -Werror -I$SOURCE/include example.c -L$LIBRARY -llancet -Wl,-rpath,$LIBRARY -o example && "
                  "./example", None)]
     out = []
     for line in body.splitlines():
