@@ -1,6 +1,6 @@
 /* What the record of a merge says about where it came from:
  *
- *   {"plan": "<SHA-256>", "method": "linear", "recipe": "...",
+ *   {"lancet": "<version>", "plan": "<SHA-256>", "method": "linear", "recipe": "...",
  *    "sources": [{"model": "code", "files": [{"name", "size", "time", "head": "<SHA-256>"}]}]}
  *
  * The plan's digest covers every output tensor with its sources and parameters, and which of the models is
@@ -111,6 +111,7 @@ bool merge_note(const struct context *context, const struct merge_plan *plan, co
     digest_hex(&digest, hex);
     json_write_to_str(&w, out, false);
     json_write_object_begin(&w);
+    json_write_member_string(&w, "lancet", LANCET_VERSION);
     json_write_member_string(&w, "plan", hex);
     json_write_member_string(&w, "method", plan->method->name);
     if (recipe)
@@ -138,6 +139,10 @@ static bool compare(const cJSON *then, const cJSON *now, struct error *err)
     const cJSON *a = cJSON_GetObjectItemCaseSensitive(then, "sources"),
                 *b = cJSON_GetObjectItemCaseSensitive(now, "sources");
 
+    if (!same_text(then, now, "lancet"))
+        return error_set(err, ERROR_MISMATCH,
+                         "the merge was cut in another version of lancet, which may have computed otherwise: "
+                         "only that one can go on with it; `lancet verify --recover` takes it back");
     if (!same_text(then, now, "plan"))
         return error_set(err, ERROR_MISMATCH,
                          "the merge that was cut was another one: its recipe gave other tensors, models or "

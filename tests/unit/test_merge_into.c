@@ -359,6 +359,9 @@ START_TEST(only_the_same_merge_goes_on)
     ck_assert(holds(old_bytes));
     ck_assert(!merged(&again));
     box_refused(ERROR_USAGE, "nothing to go on with");
+    ck_assert(!merge_same_note("{\"lancet\":\"0\",\"plan\":\"a\",\"sources\":[]}",
+                               "{\"lancet\":\"1\",\"plan\":\"a\",\"sources\":[]}", &box_error));
+    box_refused(ERROR_MISMATCH, "another version of lancet");
     ck_assert_msg(merged(&(struct how){.weight = 0.7}), "%s", box_error.text);
     ck_assert(holds(new_bytes));
 }
