@@ -39,6 +39,7 @@ struct folder_writer {
     const struct checkpoint *donor;
     char *target, *parent; /* resolved */
     char *temporary;       /* the new folder; after the exchange the old one */
+    mode_t mode;           /* of the new folder: no wider than of the one that it replaces */
     bool made, committed;
     bool replaces; /* the target holds something */
     bool force;
@@ -165,7 +166,7 @@ static bool make_temporary(struct folder_writer *w, struct error *err)
     w->temporary = file_tree_temporary(w->target, err);
     if (!w->temporary)
         return false;
-    if (fs->mkdir(fs->state, w->temporary, 0777) < 0)
+    if (fs->mkdir(fs->state, w->temporary, w->mode) < 0)
         return error_set_errno(err, "%s: cannot make the folder", quote(w->temporary).text);
     w->made = true;
     w->lock = fs->open(fs->state, w->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -292,7 +293,7 @@ static bool copy_or_make(struct folder_writer *w, const char *root, const struct
         ok = error_memory(err, "copying files");
     else if (S_ISREG(entry->mode))
         ok = copy_file(w, from, to, entry->mode, err);
-    else if (S_ISDIR(entry->mode) && fs->mkdir(fs->state, to, 0777) < 0)
+    else if (S_ISDIR(entry->mode) && fs->mkdir(fs->state, to, (entry->mode & 0777) | S_IRWXU) < 0)
         ok = error_set_errno(err, "%s: cannot make the folder", quote(to).text);
     free(from);
     free(to);
@@ -467,6 +468,7 @@ static bool inspect_target(struct folder_writer *w, struct error *err)
         return errno == ENOENT ? true : error_set_errno(err, "%s", quote(w->target).text);
     if (!S_ISDIR(st.st_mode))
         return error_set(err, ERROR_USAGE, "%s: is not a folder", quote(w->target).text);
+    w->mode = (st.st_mode & 0777) | S_IRWXU;
     if (!refuse_inputs(w, &st, err) || !refuse_open_record(w, err))
         return false;
     if (!file_tree_names(fs, w->target, "folder", &list, err))
@@ -706,7 +708,7 @@ bool folder_begin(const struct context *context, const struct checkpoint *donor,
     struct folder_writer *w = memory_array(1, sizeof *w);
     if (!w)
         return error_memory(err, "making a folder");
-    *w = (struct folder_writer){.context = context, .donor = donor, .force = force, .lock = -1};
+    *w = (struct folder_writer){.context = context, .donor = donor, .mode = 0777, .force = force, .lock = -1};
     return begin(w, directory, out, err);
 }
 
@@ -718,7 +720,7 @@ bool folder_begin_layout(const struct context *context, const struct checkpoint 
     if (!w)
         return error_memory(err, "making a folder");
     *w = (struct folder_writer){
-        .context = context, .donor = donor, .force = force, .lock = -1, .layout = layout};
+        .context = context, .donor = donor, .mode = 0777, .force = force, .lock = -1, .layout = layout};
     const struct checkpoint_file *first = donor->n_files ? &donor->files[0] : NULL;
     if (shard_layout_make(&format_safetensors, layout->tensors, layout->n_tensors,
                           layout->shard_bytes ? layout->shard_bytes : standard_shard,

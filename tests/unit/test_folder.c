@@ -152,6 +152,9 @@ START_TEST(replacing_needs_force_and_keeps_what_is_not_the_models)
 {
     struct checkpoint *donor = donor_open();
     old_model();
+    ck_assert_int_eq(chmod(box_path("out"), 0700), 0);
+    ck_assert_int_eq(chmod(box_path("out/.git"), 0700), 0);
+    ck_assert_int_eq(chmod(box_path("donor/templates"), 0700), 0);
     ck_assert(!write_to(donor, "out", false, true));
     box_refused(ERROR_USAGE, "is not empty; use --force");
     has_text("out/config.json", "{\"old\":1}");
@@ -168,6 +171,11 @@ START_TEST(replacing_needs_force_and_keeps_what_is_not_the_models)
     ck_assert(S_ISLNK(st.st_mode));
     ck_assert_int_eq(stat(box_path("out/notes.txt"), &st), 0);
     ck_assert_uint_eq(st.st_nlink, 1);
+    static const char *const folders[] = {"out", "out/.git", "out/templates"};
+    for (size_t i = 0; i < 3; i++) { /* what was private stays it */
+        ck_assert_int_eq(stat(box_path(folders[i]), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 0777, 0700);
+    }
     lists("", "donor out ");
     checkpoint_close(donor);
 }
