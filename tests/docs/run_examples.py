@@ -111,7 +111,7 @@ def main(root, lancet, library):
             os.symlink(os.path.abspath(lancet), os.path.join(home, "bin", "lancet"))
             environment = {"PATH": os.path.join(home, "bin") + ":" + os.environ["PATH"], "HOME": home, "LC_ALL": "C.UTF-8",
                            "COLUMNS": "100", "HF_HUB_CACHE": "/no/hub", "SOURCE": os.path.abspath(root),
-                           "LIBRARY": os.path.abspath(library),
+                           "LIBRARY": os.path.abspath(library), "SANITIZE": os.environ.get("SANITIZE", ""),
                            **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}
             folder = os.path.join(home, "work")
             for m in FENCE.finditer(text):
