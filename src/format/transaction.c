@@ -333,12 +333,13 @@ bool transaction_commit(struct transaction *t, uint32_t *number, struct error *e
 
 /* ---- taking back ---- */
 
+/* Whether they load is known only between the guard and the true headers. */
 static bool left_open(const struct transaction *t, struct error *err)
 {
     return error_prefix(err,
-                        "the change is not taken back yet, and the files load nowhere; record %s is open, "
-                        "`lancet verify --recover` takes it back",
-                        t->open_path);
+                        "the change is not taken back yet%s; record %s is open, `lancet verify --recover` "
+                        "takes it back",
+                        t->state == TRANSACTION_GUARDED ? ", and the files load nowhere" : "", t->open_path);
 }
 
 static bool roll_back(struct transaction *t, struct error *err)

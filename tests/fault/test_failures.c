@@ -71,7 +71,7 @@ START_TEST(a_failed_sync_leaves_the_record_open)
 {
     struct sim_scene scene;
     struct error err;
-    unsigned left_open = 0;
+    unsigned left_open = 0, nowhere = 0;
     sim_scene_make(&scene, &sim_works[0]);
     for (uint64_t n = 1; n <= scene.calls; n++) {
         struct simfs *sim = simfs_clone(scene.base);
@@ -83,10 +83,12 @@ START_TEST(a_failed_sync_leaves_the_record_open)
         ck_assert_msg(!is_open || strstr(err.text, "lancet verify --recover"), "call %llu: %s",
                       (unsigned long long)n, err.text);
         left_open += is_open;
+        nowhere += !ok && strstr(err.text, "load nowhere") != NULL;
         simfs_free(sim);
     }
     /* Two first pages, two files guarded, four chunks, two files written and made valid, the trailer. */
     ck_assert_uint_eq(left_open, 2 + 2 + 4 + 2 + 2 + 1);
+    ck_assert_uint_eq(nowhere, 4 + 2);
     sim_scene_release(&scene);
 }
 END_TEST
