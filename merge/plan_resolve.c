@@ -54,6 +54,12 @@ static bool copy_integers(struct planner *p, struct merge_tensor *tensor)
     const struct tensor *first = tensor->sources[0].tensor;
     for (size_t i = 0; i < tensor->n_sources; i++) {
         const struct tensor *other = tensor->sources[i].tensor;
+        if (is_merged(other->dtype) != is_merged(first->dtype))
+            return plan_refuse(p, tensor->sources[i].model, ERROR_UNSUPPORTED,
+                               "tensor %s is %s in %s and %s in %s: merges are of F64, F32, F16 and BF16",
+                               quote(tensor->name).text, dtype_facts(first->dtype)->name,
+                               model_shown(p, &tensor->sources[0]), dtype_facts(other->dtype)->name,
+                               model_shown(p, &tensor->sources[i]));
         if (dtype_facts(other->dtype)->is_float || other->dtype == DTYPE_C64)
             return plan_refuse(p, tensor->sources[i].model, ERROR_UNSUPPORTED,
                                "tensor %s is %s in %s: merges are of F64, F32, F16 and BF16",

@@ -388,6 +388,9 @@ START_TEST(integers_are_copied_if_equal)
     done(&plan);
     refused("merge_method: linear\nmodels:\n- model: a\n- model: c\nparameters: {weight: 1}\n", NULL,
             ERROR_MISMATCH, "r.yml:4:3: tensor \"model.buffer\" holds integers (I32)");
+    write_model("d", (struct model_spec){.dtype = "I32", .buffer = true});
+    refused("merge_method: linear\nmodels:\n- model: d\n- model: a\nparameters: {weight: 1}\n", NULL,
+            ERROR_UNSUPPORTED, "is I32 in d and F32 in a");
 }
 END_TEST
 
