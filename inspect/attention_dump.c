@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "numbers.h"
 #include "patterns.h"
+#include "quote.h"
 
 _Static_assert(sizeof(real) == sizeof(float), "attention is written as the engine has it");
 
@@ -108,6 +109,9 @@ bool attention_choose(const struct opened *opened, const struct prompt *prompt,
                       const struct attention_wish *wish, struct attention_shown *out, struct error *err)
 {
     const struct model_config *c = &opened->model->config;
+    if (prompt->tokens.n > c->context) /* said before room for its maps is asked for */
+        return error_set(err, ERROR_USAGE, "a prompt has %zu tokens, but the context of %s is %zu",
+                         prompt->tokens.n, quote(opened->model->checkpoint->path).text, c->context);
     struct attention_shown shown = {
         .opened = opened,
         .prompt = prompt,

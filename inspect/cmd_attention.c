@@ -66,9 +66,12 @@ static bool choose_writer(const struct command_call *call, const struct attentio
         return command_usage(call, err, "--json and --format %s do not go together", name);
     if (name)
         writer = attention_writer_named(name);
-    else if (call->json)
+    else if (call->json) {
+        const struct attention_writer *told = file ? attention_writer_of_file(file) : NULL;
         writer = attention_writer_named("json");
-    else if (file)
+        if (told && told != writer)
+            return command_usage(call, err, "--json and a file of format %s do not go together", told->name);
+    } else if (file)
         writer = attention_writer_of_file(file);
     else
         writer = attention_writer_named("terminal");

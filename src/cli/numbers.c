@@ -85,7 +85,14 @@ bool numbers_parse(const char *what, const char *text, bool ranges, uint64_t lim
         last = first;
         if (ok && ranges && *p == '-') {
             p++;
-            ok = take_number(&p, &last) && last >= first && last - first < LONGEST_RANGE;
+            ok = take_number(&p, &last);
+            if (ok && last < first && (!*p || is_separator(*p))) {
+                error_set(err, ERROR_USAGE, "%s: \"%.*s\" goes backwards, expected %llu-%llu", what,
+                          word < 48 ? (int)word : 48, start, (unsigned long long)last,
+                          (unsigned long long)first);
+                goto fail;
+            }
+            ok = ok && last >= first && last - first < LONGEST_RANGE;
         }
         if (!ok || (*p && !is_separator(*p))) {
             error_set(err, ERROR_USAGE, "%s: \"%.*s\" is not %s", what, word < 40 ? (int)word : 40, start,

@@ -23,11 +23,13 @@ try lancet attention m 'The boy' -f json --tokens 1:3
 try lancet attention m 'The boy' -f json --tokens 2:1
 try lancet attention m 'The boy' -f json --tokens 1-2
 try lancet attention m 'The boy' -f json --topk 0
+try lancet --json attention m 'The boy' -o maps.csv
 try lancet attention m 'The boy' -f json --topk 1 --scores
 try lancet attention m 'The boy' -f json --digits 10
 try lancet attention m 'The boy' -f yaml 2>&1 | sed 's/one of .* (/one of .. (/'
 try lancet attention m 'The boy' -o maps.yaml 2>&1 | sed 's/one of .* (/one of .. (/'
 try lancet attention m '' -f json
+yes 'the boy took' | head -n 60000 | try lancet attention m - -f json
 try lancet attention m -f json
 try lancet attention m --ids 1,99999 -f json
 try lancet attention m 'The boy' -o json --format json
