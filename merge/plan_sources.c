@@ -44,7 +44,7 @@ static bool find_base(struct planner *p, size_t index, const size_t *models, siz
         return true;
     if (base == RECIPE_NO_INPUT)
         return recipe_error(p->recipe, slice_place(p, index), ERROR_USAGE, p->err,
-                            "%s needs a base_model, and the recipe names none", method->name);
+                            "%s needs a base_model (--base), and none is named", method->name);
     if (*base_input == RECIPE_NO_INPUT && p->recipe->is_sliced)
         return recipe_error(p->recipe, slice->place, ERROR_USAGE, p->err,
                             "the slice lacks the base_model %s among its sources: %s needs its layers too",
