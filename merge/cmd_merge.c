@@ -203,7 +203,12 @@ static void tell(struct command_call *call, const struct job *job)
 {
     for (size_t i = 0; i < job->plan.n_notes; i++)
         command_note(call, "%s", job->plan.notes[i]);
-    if (job->target && !option_given(call, "dry-run"))
+    if (!job->target || option_given(call, "dry-run"))
+        return;
+    if (option_given(call, "no-history"))
+        command_note(call, "the record of the old bytes takes up to %s on the disk until the merge is done",
+                     bytes_figure(job->estimate.disk).text);
+    else
         command_note(call,
                      "the record of the old bytes takes up to %s on the disk, and an undo up to %s more",
                      bytes_figure(job->estimate.disk).text, bytes_figure(job->estimate.undo_disk).text);

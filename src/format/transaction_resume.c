@@ -125,6 +125,9 @@ bool transaction_adopt(struct transaction *t, const struct transaction_options *
     if (ok && strcmp(t->record.kind, options->kind) != 0)
         ok = error_set(err, ERROR_MISMATCH, "%s: is the record of another change (%s)", t->open_path,
                        quote(t->record.kind).text);
+    if (ok && options->no_history && !t->no_history)
+        ok = error_set(err, ERROR_USAGE, "%s: the change that goes on was begun with history, and keeps it",
+                       t->open_path);
     pending->record = (struct record){0};
     pending->store = (struct store){0};
     pending->path = NULL;
