@@ -217,23 +217,26 @@ static void label_text(const struct attention_shown *shown, size_t token, struct
     str_append(out, fit < n ? "\u2026" : "");
 }
 
-static struct sheet sheet_of(const struct png_state *s)
+static bool sheet_of(const struct png_state *s, struct sheet *out, struct error *err)
 {
     struct sheet sheet = {.cell = MAP_SIDE / s->side};
+    bool ok = true;
     sheet.cell = sheet.cell > LARGEST_CELL ? LARGEST_CELL : sheet.cell < 1 ? 1 : sheet.cell;
     sheet.scale = sheet.cell >= 2 * (FONT_HEIGHT - 2) ? 2 : 1;
     sheet.step = (FONT_HEIGHT - 1 + sheet.cell - 1) / sheet.cell;
     sheet.side = s->side * sheet.cell;
-    for (size_t i = 0; i < s->side; i += sheet.step) {
+    for (size_t i = 0; ok && i < s->side; i += sheet.step) {
         struct str text = {0};
         label_text(s->shown, i * s->pool, &text);
+        ok = !text.failed || error_memory(err, "drawing attention");
         size_t length = picture_text_length(sheet.scale, text.data ? text.data : "", text.length);
         sheet.label = length > sheet.label ? length : sheet.label;
         str_release(&text);
     }
     sheet.x = MARGIN + AXIS + sheet.label + GAP;
     sheet.y = TITLE_HEIGHT + AXIS + sheet.label + GAP;
-    return sheet;
+    *out = sheet;
+    return ok;
 }
 
 static bool put_labels(struct png_state *s, const struct sheet *sheet, struct error *err)
@@ -311,7 +314,9 @@ static void put_axis(struct png_state *s, size_t x, size_t y, size_t room, bool 
 
 static bool draw_one(struct png_state *s, const char *title, const char *note, struct error *err)
 {
-    struct sheet sheet = sheet_of(s);
+    struct sheet sheet;
+    if (!sheet_of(s, &sheet, err))
+        return false;
     size_t width = sheet.x + sheet.side + 2 * MARGIN + BAR_WIDTH, words = title_width(title, note);
     size_t bar = bar_height(sheet.side < 120 ? 120 : sheet.side);
     size_t height = sheet.y + (sheet.side > bar ? sheet.side : bar) + MARGIN;
