@@ -162,6 +162,7 @@ struct job {
     uint64_t shard_size;
     struct checkpoint *target; /* of --into */
     struct merge_estimate estimate;
+    size_t n_records; /* that go with the model in --output */
     struct merge_done done;
 };
 
@@ -198,6 +199,14 @@ static bool into_model(struct command_call *call, struct job *job, struct error 
     return ok;
 }
 
+static bool check_output(struct command_call *call, struct job *job, struct error *err)
+{
+    struct merge_folder folder = {.directory = option_string(call, "output"),
+                                  .force = option_given(call, "force")};
+
+    return !folder.directory || merge_check_folder(&call->context, &job->plan, &folder, &job->n_records, err);
+}
+
 /* What the user should know before it starts. */
 static void tell(struct command_call *call, const struct job *job)
 {
@@ -221,7 +230,8 @@ static bool carry_out(struct command_call *call, struct job *job, struct error *
                                     .output = option_string(call, "output"),
                                     .into = option_string(call, "into")};
     double start = seconds_now();
-    bool ok = merge_estimate(&call->context, &job->plan, &job->limits, job->target, &job->estimate, err);
+    bool ok = merge_estimate(&call->context, &job->plan, &job->limits, job->target, &job->estimate, err) &&
+              check_output(call, job, err);
 
     if (ok)
         tell(call, job);

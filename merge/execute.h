@@ -53,6 +53,9 @@ struct merge_folder {
 bool merge_to_folder(const struct context *context, const struct merge_plan *plan,
                      const struct merge_limits *limits, const struct merge_folder *to,
                      struct merge_done *done, struct error *err);
+/* What it would refuse of the directory, without writing anything; `*n_records`: folder_check's. */
+bool merge_check_folder(const struct context *context, const struct merge_plan *plan,
+                        const struct merge_folder *to, size_t *n_records, struct error *err);
 /* One safetensors file with this metadata (an object's text). Refuses to overwrite without force. */
 bool merge_to_file(const struct context *context, const struct merge_plan *plan,
                    const struct merge_limits *limits, const char *path, const char *metadata, bool force,

@@ -57,6 +57,29 @@ static size_t list_texts(const struct merge_plan *plan, const struct merge_folde
     return n;
 }
 
+static const struct checkpoint **list_inputs(const struct merge_plan *plan, struct error *err)
+{
+    const struct checkpoint **inputs = memory_array(plan->n_models, sizeof *inputs);
+
+    if (!inputs)
+        error_memory(err, "merging");
+    for (size_t i = 0; inputs && i < plan->n_models; i++)
+        inputs[i] = plan->models[i].checkpoint;
+    return inputs;
+}
+
+bool merge_check_folder(const struct context *context, const struct merge_plan *plan,
+                        const struct merge_folder *to, size_t *n_records, struct error *err)
+{
+    const struct checkpoint **inputs = list_inputs(plan, err);
+    struct folder_layout layout = {.inputs = inputs, .n_inputs = plan->n_models};
+    bool ok = inputs && folder_check(context, plan->models[plan->donor].checkpoint, &layout, to->directory,
+                                     to->force, n_records, err);
+
+    free(inputs);
+    return ok;
+}
+
 bool merge_to_folder(const struct context *context, const struct merge_plan *plan,
                      const struct merge_limits *limits, const struct merge_folder *to,
                      struct merge_done *done, struct error *err)
@@ -69,15 +92,9 @@ bool merge_to_folder(const struct context *context, const struct merge_plan *pla
     struct merge_size size;
     bool ok = false;
 
-    if (!merge_prepare(context, plan, limits, NULL, false, &size, err) || !(plans = plans_of(plan, err)))
+    if (!merge_prepare(context, plan, limits, NULL, false, &size, err) || !(plans = plans_of(plan, err)) ||
+        !(inputs = list_inputs(plan, err)))
         goto out;
-    inputs = memory_array(plan->n_models, sizeof *inputs);
-    if (!inputs) {
-        error_memory(err, "merging");
-        goto out;
-    }
-    for (size_t i = 0; i < plan->n_models; i++)
-        inputs[i] = plan->models[i].checkpoint;
     struct folder_layout layout = {.tensors = plans,
                                    .n_tensors = plan->n_tensors,
                                    .shard_bytes = to->shard_size,

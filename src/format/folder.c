@@ -690,11 +690,16 @@ static bool name_files(struct folder_writer *w, struct error *err)
     return ok ? true : error_memory(err, "making a folder");
 }
 
+static bool take_target(struct folder_writer *w, const char *directory, struct error *err)
+{
+    return resolve_target(w, directory, err) && inspect_target(w, err) &&
+           (!w->replaces || lock_old_weights(w, err));
+}
+
 static bool begin(struct folder_writer *w, const char *directory, struct folder_writer **out,
                   struct error *err)
 {
-    bool ok = name_files(w, err) && resolve_target(w, directory, err) && inspect_target(w, err) &&
-              (!w->replaces || lock_old_weights(w, err)) && fill(w, err);
+    bool ok = name_files(w, err) && take_target(w, directory, err) && fill(w, err);
     if (ok)
         *out = w;
     else
@@ -729,6 +734,37 @@ bool folder_begin_layout(const struct context *context, const struct checkpoint 
         return begin(w, directory, out, err);
     folder_free(w);
     return false;
+}
+
+static bool count_records(const struct folder_writer *w, size_t *out, struct error *err)
+{
+    const struct fs *fs = w->context->fs;
+    char *records = path_join(w->target, ".lancet"), *list = NULL;
+    size_t n = 0;
+    bool ok = records ? true : error_memory(err, "looking for records");
+    if (ok && fs_exists(fs, records))
+        ok = file_tree_names(fs, records, "records", &list, err);
+    for (const char *p = list; ok && list && *p; p += strlen(p) + 1)
+        n += strspn(p, "0123456789") == strlen(p);
+    if (ok)
+        *out = n;
+    free(list);
+    free(records);
+    return ok;
+}
+
+bool folder_check(const struct context *context, const struct checkpoint *donor,
+                  const struct folder_layout *layout, const char *directory, bool force, size_t *n_records,
+                  struct error *err)
+{
+    struct folder_writer *w = memory_array(1, sizeof *w);
+    if (!w)
+        return error_memory(err, "checking a folder");
+    *w = (struct folder_writer){
+        .context = context, .donor = donor, .force = force, .lock = -1, .layout = layout};
+    bool ok = take_target(w, directory, err) && count_records(w, n_records, err);
+    folder_free(w);
+    return ok;
 }
 
 const size_t *folder_order(const struct folder_writer *writer)

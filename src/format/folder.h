@@ -36,6 +36,12 @@ struct folder_layout {
 bool folder_begin_layout(const struct context *context, const struct checkpoint *donor,
                          const struct folder_layout *layout, const char *directory, bool force,
                          struct folder_writer **out, struct error *err);
+/* What the two above refuse of DIR before they make anything, with the same errors; writes nothing. Of
+ * `layout` only the inputs count; NULL: as folder_begin. `*n_records`: how many records of changes go with
+ * the model that is replaced. */
+bool folder_check(const struct context *context, const struct checkpoint *donor,
+                  const struct folder_layout *layout, const char *directory, bool force, size_t *n_records,
+                  struct error *err);
 /* Indices of the layout's tensors in the order of their bytes. */
 const size_t *folder_order(const struct folder_writer *writer);
 /* Bytes [offset, offset + n) of a tensor of the layout, by its index; every byte of every tensor must come.

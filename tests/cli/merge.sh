@@ -121,6 +121,28 @@ try lancet merge linear.yml --output a --force 2>&1 | here
 try lancet merge linear.yml --output a/../b --force 2>&1 | here
 try lancet merge linear.yml --output a/inside 2>&1 | here
 ls a
+echo '# a dry run refuses what the run would, and leaves as little behind'
+dry() { # the run and the dry run say the same
+    lancet merge linear.yml --quiet --output "$@" >real.txt 2>&1
+    echo "[exit $?]" >>real.txt
+    lancet merge linear.yml --quiet --output "$@" --dry-run >dry.txt 2>&1
+    echo "[exit $?]" >>dry.txt
+    cmp real.txt dry.txt && here <dry.txt
+}
+dry a --force
+dry a/../b --force
+dry a/inside
+dry none/out
+dry linear.yml
+dry shards
+mkdir -p open/.lancet
+touch open/.lancet/0001.open
+dry open --force
+lancet merge linear.yml --quiet --output shards --force --dry-run >/dev/null
+lancet merge linear.yml --quiet --output no --dry-run >/dev/null
+ls shards
+rm -r open real.txt dry.txt
+ls a
 echo '# in place: taken back before the commit'
 cat >nan.yml <<END
 merge_method: linear

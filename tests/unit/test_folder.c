@@ -312,7 +312,31 @@ START_TEST(targets_that_cannot_be)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ck_assert(!write_to(donor, wrong[i].target, true, true));
         box_refused(wrong[i].kind, wrong[i].words);
+        size_t n;
+        ck_assert(!folder_check(&box_context, donor, NULL, box_path(wrong[i].target), true, &n, &box_error));
+        box_refused(wrong[i].kind, wrong[i].words);
     }
+    checkpoint_close(donor);
+}
+END_TEST
+
+START_TEST(a_check_counts_the_records_that_go_and_writes_nothing)
+{
+    struct checkpoint *donor = donor_open();
+    size_t n = 9;
+    ck_assert(folder_check(&box_context, donor, NULL, box_path("out"), false, &n, &box_error));
+    ck_assert_uint_eq(n, 0);
+    lists("", "donor ");
+    old_model();
+    box_text("out/.lancet/0002", "record");
+    box_text("out/.lancet/0003.tmp", "left by a cut");
+    ck_assert(!folder_check(&box_context, donor, NULL, box_path("out"), false, &n, &box_error));
+    box_refused(ERROR_USAGE, "is not empty; use --force");
+    ck_assert(folder_check(&box_context, donor, NULL, box_path("out"), true, &n, &box_error));
+    ck_assert_uint_eq(n, 2);
+    has_text("out/config.json", "{\"old\":1}");
+    has_text("out/.lancet/0002", "record");
+    lists("", "donor out ");
     checkpoint_close(donor);
 }
 END_TEST
@@ -632,6 +656,7 @@ int main(void)
     tcase_add_test(tc, an_open_record_is_never_replaced);
     tcase_add_test(tc, weights_in_use_are_not_replaced);
     tcase_add_test(tc, targets_that_cannot_be);
+    tcase_add_test(tc, a_check_counts_the_records_that_go_and_writes_nothing);
     tcase_add_test(tc, a_target_inside_the_donor);
     tcase_add_test(tc, leftovers_are_removed);
     tcase_add_test(tc, space_is_checked_first);
