@@ -69,6 +69,8 @@ static bool read_files(struct command_call *call, struct application *a, struct 
         a->files[i] = (struct task_file){.path = call->args[1 + i], .scale = 1};
         if (n && !number_parse_double(scales[n > 1 ? i : 0], &a->files[i].scale))
             return command_usage(call, err, "--scale %s is not a number", quote(scales[n > 1 ? i : 0]).text);
+        if (a->files[i].scale == 0)
+            return command_usage(call, err, "a scale of 0 changes nothing");
     }
     return true;
 }

@@ -366,6 +366,21 @@ static bool add_application(struct merge_plan *plan, const struct task_file *fil
     return true;
 }
 
+/* A vector that is given twice is a mistake more often than it is a scale. */
+static bool refuse_twice(const struct merge_plan *plan, struct error *err)
+{
+    const struct merge_model *last = &plan->models[plan->n_models - 1];
+    const struct checkpoint_file *b = &last->checkpoint->files[0];
+
+    for (size_t i = 1; i + 1 < plan->n_models; i++) {
+        const struct checkpoint_file *a = &plan->models[i].checkpoint->files[0];
+        if (a->device == b->device && a->inode == b->inode)
+            return error_set(err, ERROR_USAGE,
+                             "%s: the same task vector is given twice; give it once, with --scale", b->shown);
+    }
+    return true;
+}
+
 static bool plan_application(const struct context *context, struct merge_plan *plan, struct checkpoint *model,
                              const struct task_file *files, size_t n_files, struct error *err)
 {
@@ -376,7 +391,7 @@ static bool plan_application(const struct context *context, struct merge_plan *p
     if (!add_model(plan, model->path, model, true, err))
         return false;
     for (size_t i = 0; i < n_files; i++)
-        if (!open_model(context, plan, files[i].path, err) ||
+        if (!open_model(context, plan, files[i].path, err) || !refuse_twice(plan, err) ||
             !check_tensors(model, plan->models[i + 1].checkpoint, err))
             return false;
     for (size_t i = 0; i < model->n_tensors; i++)

@@ -37,7 +37,7 @@ lancet undo m
 lancet undo m
 lancet diff m base.safetensors
 echo "into a folder:"
-try lancet apply m t.safetensors t.safetensors --scale 2 --scale=-1 --output n
+try lancet apply m t.safetensors t2.safetensors --scale 2 --scale=-1 --output n
 lancet diff n tuned.safetensors
 cp -r m p
 rm -r p/.lancet
@@ -48,6 +48,9 @@ echo "refused:"
 try lancet apply n tuned.safetensors
 try lancet apply n t.safetensors t.safetensors t.safetensors --scale 1 --scale 2
 try lancet apply n t.safetensors --scale much
+try lancet apply n t.safetensors --scale 0
+try lancet apply n t.safetensors t2.safetensors --scale 1 --scale=-0.0
+try lancet apply n t.safetensors ./t.safetensors --force
 try lancet apply n t.safetensors --scale 1e39 --force
 try lancet apply n t.safetensors --output n --force 2>&1 | sed 's/"[^"]*n"/N/'
 try lancet apply n t.safetensors --output x --no-history
