@@ -6,10 +6,12 @@
 
 #include "memory.h"
 #include "numbers.h"
+#include "size.h"
 #include "utf8.h"
 
 /* More than any context holds; a stream without end is a mistake. */
 enum { LONGEST_INPUT = 256 << 20 };
+enum { SHRINKING = 4 }; /* bytes of a text to one of what normalizers leave of it, at most */
 
 bool opened_open(struct command_call *call, const char *path, bool with_model, struct opened *out,
                  struct error *err)
@@ -50,8 +52,8 @@ bool opened_need_tokenizer(const struct opened *opened, struct error *err)
     return false;
 }
 
-/* A signal that asks to stop ends the wait, any other does not. */
-static bool read_all(const struct command_call *call, struct str *out, struct error *err)
+/* Stops behind `most` bytes. A signal that asks to stop ends the wait, any other does not. */
+static bool read_all(const struct command_call *call, size_t most, struct str *out, struct error *err)
 {
     char block[65536];
     for (;;) {
@@ -60,23 +62,26 @@ static bool read_all(const struct command_call *call, struct str *out, struct er
         str_append_bytes(out, block, got);
         if (!context_continue(&call->context, err))
             return false;
-        if (out->length > LONGEST_INPUT)
-            return error_set(err, ERROR_USAGE, "standard input has more than %d bytes", LONGEST_INPUT);
+        if (out->failed)
+            return error_memory(err, "reading standard input");
+        if (out->length > most)
+            return true;
         if (got == sizeof block)
             continue;
         if (!ferror(stdin))
-            return !out->failed || error_memory(err, "reading standard input");
+            return true;
         if (errno != EINTR)
             return error_set_errno(err, "cannot read standard input");
         clearerr(stdin);
     }
 }
 
-bool standard_input(const struct command_call *call, char **out, size_t *n, struct error *err)
+/* All of standard input without its last newline; of one that is longer than `most`, *n > most bytes. */
+static bool read_input(const struct command_call *call, size_t most, char **out, size_t *n, struct error *err)
 {
     struct str s = {0};
-    bool ok = read_all(call, &s, err);
-    if (ok && s.length && s.data[s.length - 1] == '\n')
+    bool ok = read_all(call, most, &s, err);
+    if (ok && s.length <= most && s.length && s.data[s.length - 1] == '\n')
         s.data[--s.length] = '\0';
     size_t length = s.length;
     char *text = ok ? str_take(&s) : NULL;
@@ -87,6 +92,48 @@ bool standard_input(const struct command_call *call, char **out, size_t *n, stru
     *n = length;
     return true;
 }
+
+bool standard_input(const struct command_call *call, char **out, size_t *n, struct error *err)
+{
+    if (!read_input(call, LONGEST_INPUT, out, n, err))
+        return false;
+    if (*n <= LONGEST_INPUT)
+        return true;
+    free(*out);
+    *out = NULL;
+    return error_set(err, ERROR_USAGE, "standard input has more than %d bytes", LONGEST_INPUT);
+}
+
+/* ---- how long a prompt can be ---- */
+
+/* Bytes of the longest text that could fit into the context: every token the longest of the vocabulary, and
+ * four times that for normalizers that shrink what they are given. */
+static size_t most_bytes(const struct opened *opened)
+{
+    size_t longest = 1, most;
+    if (!opened->model || !opened->tokenizer)
+        return LONGEST_INPUT;
+    for (uint32_t id = 0; id < tokenizer_size(opened->tokenizer); id++) {
+        const char *piece = tokenizer_piece(opened->tokenizer, id);
+        size_t n = piece ? strlen(piece) : 0;
+        longest = n > longest ? n : longest;
+    }
+    bool fits = size_mul(longest, SHRINKING, &most) && size_mul(most, opened->model->config.context, &most);
+    return fits && most < LONGEST_INPUT ? most : LONGEST_INPUT;
+}
+
+static bool check_bytes(const struct opened *opened, size_t n, size_t most, bool is_input, struct error *err)
+{
+    if (n <= most)
+        return true;
+    if (!opened->model || most == LONGEST_INPUT)
+        return error_set(err, ERROR_USAGE, "the prompt has more than %zu bytes", most);
+    return error_set(err, ERROR_USAGE,
+                     "the prompt has %s%zu bytes, and the context of %zu tokens holds at most %zu",
+                     is_input ? "more than " : "", is_input ? most : n, opened->model->config.context, most);
+}
+
+/* ---- prompts ---- */
 
 static bool keep_ids(struct prompt *prompt, struct error *err)
 {
@@ -154,9 +201,11 @@ bool prompt_read(struct command_call *call, const struct opened *opened, unsigne
     if (ids) {
         ok = prompt_of_ids(ids, &prompt, err);
     } else {
-        if (strcmp(argument, "-") == 0)
-            ok = standard_input(call, &input, &n, err);
-        ok = ok && prompt_of_text(opened, input ? input : argument, n, true, &prompt, err);
+        bool is_input = strcmp(argument, "-") == 0;
+        size_t most = most_bytes(opened);
+        ok = (!is_input || read_input(call, most, &input, &n, err)) &&
+             check_bytes(opened, n, most, is_input, err) &&
+             prompt_of_text(opened, input ? input : argument, n, true, &prompt, err);
         free(input);
     }
     if (ok && prompt.tokens.n == 0)

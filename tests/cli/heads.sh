@@ -24,3 +24,5 @@ try lancet heads m "$prompt" --find 'it->book' --sort entropy
 try lancet heads m "$prompt" --sort wisdom
 try lancet heads m "$prompt" --layers 9
 try lancet heads m ''
+head -c 20000000 /dev/zero | tr '\0' x | try lancet heads m -
+try lancet heads m "$(head -c 100000 /dev/zero | tr '\0' x)"
