@@ -36,8 +36,11 @@ static const char *fault(const struct merge_block *b)
         sum += b->weights[i];
         size += fabs(b->weights[i]);
     }
-    return b->values[NORMALIZE] != 0 && fabs(sum) <= 1e-12 * size ? "its weights sum to 0 and are normalised"
-                                                                  : NULL;
+    if (b->values[NORMALIZE] == 0)
+        return NULL;
+    if (!isfinite(sum))
+        return "its weights are normalised and their sum is not finite";
+    return fabs(sum) <= 1e-12 * size ? "its weights sum to 0 and are normalised" : NULL;
 }
 
 static void rows(const struct merge_block *b, double *out)

@@ -1,5 +1,6 @@
 /* A recipe from a command line. Values are read as YAML, so gradients and conditions work there too; the text
  * that says the same is written for the model card. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,15 @@ static bool no_memory(struct recipe_reader *reader)
 }
 
 static const struct recipe_place nowhere = {0};
+
+/* nan, inf, -infinity, 1e999; also YAML's .nan and .inf */
+static bool is_not_finite(const char *text)
+{
+    const char *p = text + (*text == '-' || *text == '+');
+    char *end;
+    p += *p == '.';
+    return strchr("nNiI0123456789", *p) && !isfinite(strtod(p, &end)) && *end == '\0';
+}
 
 /* "PATH:0.5": what stands behind the last colon is the number if it is one. */
 static bool split_weight(struct recipe_reader *reader, const char *text, const char **path,
@@ -31,7 +41,9 @@ static bool split_weight(struct recipe_reader *reader, const char *text, const c
             return no_memory(reader);
         *copy = node;
         *weight = copy;
-    }
+    } else if (colon && is_not_finite(colon + 1))
+        return error_set(reader->err, ERROR_USAGE, "weight %s of %s is not a finite number", colon + 1,
+                         quote(text).text);
     if (n == 0)
         return error_set(reader->err, ERROR_USAGE, "%s names no model", quote(text).text);
     *path = arena_copy(&reader->recipe->arena, text, n);

@@ -107,6 +107,10 @@ refuse -m linear --model nan:0.5 --model b:0.5
 refuse -m linear --model a:0.5 --model inf:0.5
 refuse -m linear --model large:1.5 --model b:0 --set normalize=false --out-dtype float16
 refuse -m linear --model a:1 --model b:-1
+refuse -m linear --model a:1e308 --model b:1e308
+refuse -m task_arithmetic --base base --model a:1e308 --model b:1e308 --set normalize=true
+refuse -m linear --model a:nan --model b:0.5
+refuse -m linear --model a:0.5 --model b:-inf
 refuse linear.yml --memory 5M
 refuse linear.yml --memory lots
 refuse linear.yml --shard-size 0

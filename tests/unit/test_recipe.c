@@ -131,6 +131,10 @@ START_TEST(bad_flags_are_refused)
         {"linear", "a:1", "normalize=2", "normalize is \"2\", and must be true or false"},
         {"liner", "a:1", NULL, "unknown merge method \"liner\", did you mean \"linear\"?"},
         {"linear", "", NULL, "\"\" names no model"},
+        {"linear", "code:nan", NULL, "weight nan of \"code:nan\" is not a finite number"},
+        {"linear", "code:-inf", NULL, "weight -inf of \"code:-inf\" is not a finite number"},
+        {"linear", "code:.NaN", NULL, "weight .NaN of \"code:.NaN\" is not a finite number"},
+        {"linear", "code:1e999", NULL, "weight 1e999 of \"code:1e999\" is not a finite number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct recipe_flags flags = {.method = cases[i].method,
