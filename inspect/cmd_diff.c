@@ -26,13 +26,16 @@ static bool is_wanted(void *user, const char *name)
 
 /* ---- the table: what differs most first ---- */
 
-/* Tensors without figures (missing, of another shape, of a dtype that is not read) before all others. */
+/* Tensors without figures (missing, of another shape, of a dtype that is not read) before all others, then
+ * those with NaN or infinities. */
 static int by_change(const void *x, const void *y)
 {
     const struct diff_tensor *a = *(const struct diff_tensor *const *)x;
     const struct diff_tensor *b = *(const struct diff_tensor *const *)y;
     if (a->has_figures != b->has_figures)
         return a->has_figures ? 1 : -1;
+    if (!a->figures.nonfinite != !b->figures.nonfinite)
+        return a->figures.nonfinite ? -1 : 1;
     if (a->figures.relative_norm != b->figures.relative_norm)
         return a->figures.relative_norm > b->figures.relative_norm ? -1 : 1;
     return strcmp(a->name, b->name);
@@ -67,13 +70,25 @@ static void add_form(struct table *table, const struct diff_tensor *t)
     add_side(table, t->b);
 }
 
+/* The change in norm, and what the norm leaves out: "89 %, NaN in B". */
+static void add_change(struct table *table, const struct tensor_comparison *f)
+{
+    const char *left_out = diff_nonfinite_name(f);
+    struct figure change = percent_figure(isfinite(f->relative_norm) ? f->relative_norm : 0);
+    const char *text = isfinite(f->relative_norm) ? change.text : "from 0";
+    if (left_out && f->norm_change == 0)
+        table_cell(table, "%s", left_out);
+    else
+        table_cell(table, "%s%s%s", text, left_out ? ", " : "", left_out ? left_out : "");
+}
+
 static void add_figures(struct table *table, const struct diff_tensor *t)
 {
     const struct tensor_comparison *f = &t->figures;
     struct str place = {0};
     place_text(t->a, f->max_at, &place);
     table_cell_text(table, t->name, strlen(t->name));
-    table_cell(table, "%s", isfinite(f->relative_norm) ? percent_figure(f->relative_norm).text : "from 0");
+    add_change(table, f);
     if (isnan(f->cosine))
         table_cell(table, "%s", "");
     else
@@ -217,6 +232,8 @@ static void write_figures(struct json_write *w, const struct tensor_comparison *
     json_write_member_u64(w, "changed", f->changed);
     json_write_member_u64(w, "sign_flips", f->flips);
     json_write_member_u64(w, "nonfinite", f->nonfinite);
+    json_write_member_u64(w, "nan_a", f->nan_a);
+    json_write_member_u64(w, "nan_b", f->nan_b);
 }
 
 static void write_rank(struct json_write *w, const struct change_rank *r)

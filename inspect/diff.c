@@ -15,6 +15,12 @@ const char *diff_status_name(enum diff_status status)
     return names[status];
 }
 
+const char *diff_nonfinite_name(const struct tensor_comparison *figures)
+{
+    static const char *const names[2][2] = {{"infinities", "NaN in B"}, {"NaN in A", "NaN in A and in B"}};
+    return figures->nonfinite ? names[figures->nan_a > 0][figures->nan_b > 0] : NULL;
+}
+
 bool diff_identical(const struct diff *diff)
 {
     return diff->counts[DIFF_SAME_BYTES] + diff->counts[DIFF_SAME_VALUES] == diff->n;

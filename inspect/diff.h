@@ -48,6 +48,8 @@ void diff_release(struct diff *diff);
 
 /* "changed", "only in A": as the JSON spells it. */
 const char *diff_status_name(enum diff_status status);
+/* "NaN in B": what of changed elements the norms leave out; NULL: nothing. */
+const char *diff_nonfinite_name(const struct tensor_comparison *figures);
 /* Whether all tensors are there on both sides with the same values. */
 bool diff_identical(const struct diff *diff);
 /* What it comes to, in one line for people. */

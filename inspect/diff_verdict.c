@@ -75,7 +75,8 @@ static struct spread spread_of(const struct diff *diff)
     for (size_t i = 0; i < diff->n; i++) {
         const struct diff_tensor *t = &diff->tensors[i];
         double change = t->figures.relative_norm;
-        if (t->status != DIFF_CHANGED || !t->has_figures || !isfinite(change))
+        bool counts = t->status == DIFF_CHANGED && t->has_figures && isfinite(change);
+        if (!counts || (t->figures.nonfinite && change == 0)) /* all that changed is left out of the norm */
             continue;
         s.least = change < s.least ? change : s.least;
         s.most = change > s.most ? change : s.most;
@@ -91,6 +92,18 @@ static void say_spread(struct spread s, struct str *out)
         str_printf(out, ", %s", most.text);
     else if (s.n)
         str_printf(out, ", %s to %s", least.text, most.text);
+}
+
+static void say_nonfinite(const struct diff *diff, struct str *out)
+{
+    struct tensor_comparison all = {0};
+    for (size_t i = 0; i < diff->n; i++) {
+        all.nonfinite += diff->tensors[i].figures.nonfinite;
+        all.nan_a += diff->tensors[i].figures.nan_a;
+        all.nan_b += diff->tensors[i].figures.nan_b;
+    }
+    if (all.nonfinite)
+        str_printf(out, ", %s", diff_nonfinite_name(&all));
 }
 
 /* ---- ranks ---- */
@@ -160,6 +173,7 @@ static void say_changed(const struct diff *diff, struct str *out)
     struct ranks ranks = ranks_of(diff);
     say_ranks(&ranks, out);
     say_spread(spread_of(diff), out);
+    say_nonfinite(diff, out);
 }
 
 static void say_more(struct str *out, size_t n, const char *one, const char *many)

@@ -16,7 +16,7 @@ struct sums { /* of a block */
     double a2, b2, ab, d2;
     double max_abs;
     uint64_t max_at;
-    uint64_t changed, flips, both_nan, nonfinite;
+    uint64_t changed, flips, both_nan, nonfinite, nan_a, nan_b;
     uint64_t unrounded; /* elements that are not the other's rounding */
 };
 
@@ -96,6 +96,8 @@ static void add_element(struct sums *s, double a, double b, uint64_t at)
     s->changed++;
     if (!isfinite(a) || !isfinite(b)) {
         s->nonfinite++;
+        s->nan_a += isnan(a);
+        s->nan_b += isnan(b);
         return;
     }
     double d = b - a, size = fabs(d);
@@ -156,6 +158,8 @@ static struct sums add_up(const struct sums *sums, uint64_t n)
         total.flips += s->flips;
         total.both_nan += s->both_nan;
         total.nonfinite += s->nonfinite;
+        total.nan_a += s->nan_a;
+        total.nan_b += s->nan_b;
         total.unrounded += s->unrounded;
         if (s->max_abs > total.max_abs) {
             total.max_abs = s->max_abs;
@@ -202,6 +206,8 @@ bool tensor_compare(const struct context *context, const struct tensor *a, const
             .flips = s.flips,
             .both_nan = s.both_nan,
             .nonfinite = s.nonfinite,
+            .nan_a = s.nan_a,
+            .nan_b = s.nan_b,
         };
         *rounded = c.narrow != DTYPE_COUNT && s.unrounded == 0;
     }

@@ -16,7 +16,8 @@ struct tensor_comparison {
     uint64_t changed;                   /* elements with b != a */
     uint64_t flips;                     /* of which the sign is another */
     uint64_t both_nan;                  /* elements that are NaN on both sides: taken for the same */
-    uint64_t nonfinite;                 /* changed elements with a NaN or an infinity */
+    uint64_t nonfinite;                 /* changed elements with a NaN or an infinity ... */
+    uint64_t nan_a, nan_b;              /* ... of which A or B is NaN, and the other is not */
 };
 
 /* Whether all bytes are the same. Stops soon after the first difference. */

@@ -35,3 +35,19 @@ echo "[exit $?]"
 sed -n '1s/[0-9]* %/N %/p' verdict
 awk 'NR == 3 { print $1, "...", $(NF - 2), $(NF - 1), $NF }' verdict
 lancet diff --rank --json m e | sed -n 's/.*"status": "changed".*"rank": \([0-9]*\), "rank_kind": "\([a-z]*\)".*/\1 \2/p'
+
+echo '-- NaN, and other dtypes'
+# one FILE DTYPE BYTES DATA: one tensor of four elements and one of zeros
+one() {
+    safetensors "$1" "{\"a\":{\"dtype\":\"$2\",\"shape\":[4],\"data_offsets\":[0,$3]},\"b\":{\"dtype\":\"$2\",\"shape\":[1],\"data_offsets\":[$3,$(($3 + $3 / 4))]}}" 0
+    printf "$4" >>"$1"
+}
+one p.safetensors BF16 8 '\200\077\200\077\200\077\200\077\0\0'
+one nan.safetensors BF16 8 '\200\077\200\077\200\077\300\177\0\0'
+one more.safetensors BF16 8 '\0\100\200\077\200\077\300\177\0\0'
+one inf.safetensors BF16 8 '\200\077\200\077\200\077\200\177\0\0'
+try lancet diff p.safetensors nan.safetensors
+try lancet diff nan.safetensors p.safetensors
+try lancet diff p.safetensors more.safetensors
+try lancet diff p.safetensors inf.safetensors
+lancet diff --json p.safetensors nan.safetensors | grep -o '"verdict".*\|"nonfinite.*[0-9]'

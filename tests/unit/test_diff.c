@@ -117,7 +117,8 @@ START_TEST(nan_on_one_side_is_a_change_and_stays_out_of_the_norms)
     write_model("s.safetensors", ONE("F32", "[5]", "20"), same, sizeof same);
     struct diff diff = compare("a.safetensors", "b.safetensors");
     const struct tensor_comparison *f = &diff.tensors[0].figures;
-    ck_assert(f->changed == 4 && f->nonfinite == 3 && f->both_nan == 0 && f->flips == 0);
+    ck_assert(f->changed == 4 && f->nonfinite == 3 && f->nan_a == 1 && f->nan_b == 1 && f->both_nan == 0 &&
+              f->flips == 0);
     ck_assert(f->norm_change == 1 && f->norm_a == 3 && f->max_abs == 1 && f->max_at == 0);
     close_both(&diff);
     diff = compare("a.safetensors", "s.safetensors");
