@@ -32,8 +32,8 @@ struct prompt {
     .kind = OPTION_STRING, .value = "1,2,3", .help = "take these token ids as the prompt, just as they are"
 
 /* The prompt of the call: --ids, or the argument args[index] ("-": standard input, without its last newline),
- * with the special tokens of the tokenizer. One of both, not both; at least one token. A text that is too long
- * for the context whatever its tokens are is refused before it is split, and no more of it is read. */
+ * with the special tokens of the tokenizer. One of both, not both; at least one token. A text that is too
+ * long for the context whatever its tokens are is refused before it is split, and no more of it is read. */
 bool prompt_read(struct command_call *call, const struct opened *opened, unsigned index, struct prompt *out,
                  struct error *err);
 /* A text that is at hand. */
