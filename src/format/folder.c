@@ -98,6 +98,10 @@ static const char *const companion_patterns[] = {"config.json",
                                                  "tokenization_*.py",
                                                  NULL};
 
+/* Of a model that it was trained on: a loader adds it to whatever weights lie beside it. */
+static const char *const adapter_patterns[] = {"adapter_config.json", "adapter_model.*", "adapter_model-*",
+                                               NULL};
+
 /* Weights in any form: copies of what is being changed, so they are not carried. */
 static const char *const foreign_weights[] = {"*.safetensors", "*.bin",       "*.gguf",       "*.pt",
                                               "*.pth",         "*.h5",        "*.npz",        "*.msgpack",
@@ -114,7 +118,8 @@ static bool is_replaced(const struct folder_writer *w, const char *name)
 static bool is_carried(void *user, const char *name, bool at_root)
 {
     const struct folder_writer *w = user;
-    if (name[0] == '.' || matches(name, foreign_weights) || (at_root && is_replaced(w, name)))
+    if (name[0] == '.' || matches(name, foreign_weights) || matches(name, adapter_patterns) ||
+        (at_root && is_replaced(w, name)))
         return false;
     if (at_root && w->in_donor && strcmp(name, path_base(w->target)) == 0)
         return false;
@@ -504,7 +509,8 @@ static bool is_kept(void *user, const char *name, bool at_root)
     struct old_model *old = user;
     if (!at_root)
         return true;
-    if (strcmp(name, ".lancet") == 0 || is_old_weight(old, name) || matches(name, companion_patterns))
+    if (strcmp(name, ".lancet") == 0 || is_old_weight(old, name) || matches(name, companion_patterns) ||
+        matches(name, adapter_patterns))
         return false;
     char *path = path_join(old->writer->temporary, name);
     struct stat st;

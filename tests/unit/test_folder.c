@@ -37,6 +37,8 @@ static void setup(void)
     box_text("donor/.lancet/0001", "record");
     box_text("donor/.gitattributes", "x");
     box_text("donor/pytorch_model.bin", "old form");
+    box_text("donor/adapter_config.json", "{}");
+    box_text("donor/adapter_model.safetensors", "an adapter");
     box_text("donor/extra.safetensors", "another");
 }
 
@@ -141,6 +143,9 @@ static void old_model(void)
     box_text("out/model-00001-of-00009.safetensors", "stale");
     box_text("out/config.json", "{\"old\":1}");
     box_text("out/vocab.json", "{}");
+    box_text("out/adapter_config.json", "{}");
+    box_text("out/adapter_model.safetensors", "of the old model");
+    box_text("out/adapter_model-00001-of-00002.bin", "of the old model");
     box_text("out/notes.txt", "mine");
     make("out/.git");
     box_text("out/.git/HEAD", "ref");
