@@ -54,6 +54,13 @@ static void place_text(const struct tensor *tensor, uint64_t element, struct str
     str_append(out, "]");
 }
 
+struct layout {
+    const char *align;
+    const char *const *headings;
+    bool dtypes, ranks; /* columns of rows with figures */
+    void (*add)(struct table *table, const struct layout *layout, const struct diff_tensor *t);
+};
+
 static void add_side(struct table *table, const struct tensor *tensor)
 {
     char text[128] = "";
@@ -63,8 +70,9 @@ static void add_side(struct table *table, const struct tensor *tensor)
 }
 
 /* A tensor that has no figures: missing, of another shape, or of a dtype that is not read. */
-static void add_form(struct table *table, const struct diff_tensor *t)
+static void add_form(struct table *table, const struct layout *layout, const struct diff_tensor *t)
 {
+    (void)layout;
     table_cell_text(table, t->name, strlen(t->name));
     add_side(table, t->a);
     add_side(table, t->b);
@@ -82,12 +90,34 @@ static void add_change(struct table *table, const struct tensor_comparison *f)
         table_cell(table, "%s%s%s", text, left_out ? ", " : "", left_out ? left_out : "");
 }
 
-static void add_figures(struct table *table, const struct diff_tensor *t)
+static void add_dtypes(struct table *table, const struct diff_tensor *t)
+{
+    const char *a = dtype_facts(t->a->dtype)->name, *b = dtype_facts(t->b->dtype)->name;
+    if (t->a->dtype == t->b->dtype)
+        table_cell(table, "%s", a);
+    else
+        table_cell(table, "%s, %s", a, b);
+}
+
+static void add_rank(struct table *table, const struct diff_tensor *t)
+{
+    const struct change_rank *r = &t->rank;
+    if (!t->has_rank)
+        table_cell(table, "%s", "");
+    else if (r->kind == CHANGE_RANK_FULL)
+        table_cell(table, "full (%" PRIu64 ")", r->rank);
+    else
+        table_cell(table, "%" PRIu64 "%s", r->rank, r->kind == CHANGE_RANK_ROUNDED ? " + rounding" : "");
+}
+
+static void add_figures(struct table *table, const struct layout *layout, const struct diff_tensor *t)
 {
     const struct tensor_comparison *f = &t->figures;
     struct str place = {0};
     place_text(t->a, f->max_at, &place);
     table_cell_text(table, t->name, strlen(t->name));
+    if (layout->dtypes)
+        add_dtypes(table, t);
     add_change(table, f);
     if (isnan(f->cosine))
         table_cell(table, "%s", "");
@@ -97,27 +127,11 @@ static void add_figures(struct table *table, const struct diff_tensor *t)
     table_cell_text(table, place.data ? place.data : "", place.length);
     table_cell(table, "%s", percent_figure((double)f->changed / (double)t->a->elements).text);
     table_cell(table, "%" PRIu64, f->flips);
+    if (layout->ranks)
+        add_rank(table, t);
     table->text.failed |= place.failed;
     str_release(&place);
 }
-
-static void add_ranked(struct table *table, const struct diff_tensor *t)
-{
-    const struct change_rank *r = &t->rank;
-    add_figures(table, t);
-    if (!t->has_rank)
-        table_cell(table, "%s", "");
-    else if (r->kind == CHANGE_RANK_FULL)
-        table_cell(table, "full (%" PRIu64 ")", r->rank);
-    else
-        table_cell(table, "%" PRIu64 "%s", r->rank, r->kind == CHANGE_RANK_ROUNDED ? " + rounding" : "");
-}
-
-struct layout {
-    const char *align;
-    const char *const *headings;
-    void (*add)(struct table *table, const struct diff_tensor *t);
-};
 
 static bool print_rows(const struct command_call *call, const struct layout *layout,
                        const struct diff_tensor *const *rows, size_t n, struct error *err)
@@ -130,7 +144,7 @@ static bool print_rows(const struct command_call *call, const struct layout *lay
     for (size_t i = 0; layout->align[i]; i++)
         table_cell(&table, "%s", layout->headings[i]);
     for (size_t i = 0; i < n; i++)
-        layout->add(&table, rows[i]);
+        layout->add(&table, layout, rows[i]);
     ok = table_print(&table, call->out, &call->terminal, err);
     table_release(&table);
     return ok;
@@ -139,11 +153,15 @@ static bool print_rows(const struct command_call *call, const struct layout *lay
 static bool print_tables(const struct command_call *call, const struct diff *diff, struct error *err)
 {
     static const char *const form_headings[] = {"tensor", "in A", "in B"};
-    static const char *const headings[] = {"tensor", "change",   "cosine", "largest",
-                                           "at",     "elements", "flips",  "rank"};
-    static const struct layout form = {"lll", form_headings, add_form},
-                               figures = {"lrrrlrr", headings, add_figures},
-                               ranked = {"lrrrlrrl", headings, add_ranked};
+    static const char *const plain[] = {"tensor", "change",   "cosine", "largest",
+                                        "at",     "elements", "flips",  "rank"};
+    static const char *const typed[] = {"tensor", "A, B",     "change", "cosine", "largest",
+                                        "at",     "elements", "flips",  "rank"};
+    static const struct layout form = {"lll", form_headings, false, false, add_form};
+    static const struct layout figures[2][2] = {
+        {{"lrrrlrr", plain, false, false, add_figures}, {"lrrrlrrl", plain, false, true, add_figures}},
+        {{"llrrrlrr", typed, true, false, add_figures}, {"llrrrlrrl", typed, true, true, add_figures}}};
+    bool dtypes = false;
     size_t n = 0, n_forms = 0, shown;
     const struct diff_tensor **rows = memory_array(diff->n, sizeof *rows);
     if (!rows)
@@ -155,9 +173,11 @@ static bool print_tables(const struct command_call *call, const struct diff *dif
     shown = n <= ROWS || option_given(call, "all") ? n : ROWS;
     while (n_forms < shown && !rows[n_forms]->has_figures)
         n_forms++;
-    bool ok = print_rows(call, &form, rows, n_forms, err) &&
-              print_rows(call, option_given(call, "rank") ? &ranked : &figures, rows + n_forms,
-                         shown - n_forms, err);
+    for (size_t i = n_forms; i < shown; i++)
+        dtypes |= rows[i]->a->dtype != rows[i]->b->dtype;
+    bool ok =
+        print_rows(call, &form, rows, n_forms, err) &&
+        print_rows(call, &figures[dtypes][option_given(call, "rank")], rows + n_forms, shown - n_forms, err);
     if (ok && shown < n)
         fprintf(call->out, "and %zu more (--all lists them)\n", n - shown);
     free(rows);
@@ -293,8 +313,8 @@ static bool report(struct command_call *call, const struct diff *diff, struct er
     diff_verdict(diff, &verdict);
     command_quiet_progress(call);
     if (diff->n == 0)
-        ok = error_set(err, ERROR_ANSWER_NO, "no tensor of %s or %s has a name like the patterns",
-                       call->args[0], call->args[1]);
+        ok = error_set(err, ERROR_USAGE, "no tensor of %s or %s has a name like the patterns", call->args[0],
+                       call->args[1]);
     else if (verdict.failed)
         ok = error_memory(err, "comparing models");
     else if (call->json)

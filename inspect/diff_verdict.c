@@ -195,6 +195,8 @@ void diff_verdict(const struct diff *diff, struct str *out)
     if (counts[DIFF_CHANGED])
         say_changed(diff, &s);
     say_more(&s, counts[DIFF_ROUNDED], "differs by rounding only", "differ by rounding only");
+    say_more(&s, count_other_dtypes(diff), "has the same values in another dtype",
+             "have the same values in another dtype");
     say_more(&s, counts[DIFF_SHAPE], "has another shape", "have other shapes");
     say_more(&s, counts[DIFF_ONLY_A], "is only in A", "are only in A");
     say_more(&s, counts[DIFF_ONLY_B], "is only in B", "are only in B");

@@ -51,3 +51,8 @@ try lancet diff nan.safetensors p.safetensors
 try lancet diff p.safetensors more.safetensors
 try lancet diff p.safetensors inf.safetensors
 lancet diff --json p.safetensors nan.safetensors | grep -o '"verdict".*\|"nonfinite.*[0-9]'
+one f16.safetensors F16 8 '\0\074\0\074\0\100\0\0\0\0'
+one i8.safetensors I8 4 '\1\1\1\0\0'
+try lancet diff p.safetensors f16.safetensors
+lancet diff --rank p.safetensors f16.safetensors | sed -n 2p
+try lancet diff p.safetensors i8.safetensors
