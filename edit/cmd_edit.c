@@ -4,6 +4,7 @@
 
 #include "edit.h"
 #include "edit_gates.h"
+#include "folder.h"
 #include "memory.h"
 #include "numbers.h"
 #include "quote.h"
@@ -157,6 +158,20 @@ static bool read_options(struct command_call *call, struct edit_options *out, st
 
 /* ---- what is done ---- */
 
+static bool write_folder(struct command_call *call, struct checkpoint *checkpoint, const struct edit *edit,
+                         const char *directory, struct error *err)
+{
+    bool force = option_given(call, "force");
+    size_t n;
+    if (!folder_check(&call->context, checkpoint, NULL, directory, force, &n, err))
+        return false;
+    if (n)
+        command_note(call, "%s: %zu record%s of changes of the model that is replaced %s removed",
+                     quote(directory).text, n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+    return change_output(&call->context, checkpoint, edit->model, edit->sites, edit->n_sites, directory,
+                         force, err);
+}
+
 static bool write_change(struct command_call *call, struct checkpoint *checkpoint, const struct edit *edit,
                          struct report_outcome *outcome, struct error *err)
 {
@@ -165,8 +180,7 @@ static bool write_change(struct command_call *call, struct checkpoint *checkpoin
     if (outcome->dry_run || edit->n_sites == 0)
         return true;
     if (outcome->output)
-        return change_output(&call->context, checkpoint, edit->model, edit->sites, edit->n_sites,
-                             outcome->output, option_given(call, "force"), err);
+        return write_folder(call, checkpoint, edit, outcome->output, err);
     ok = edit_note(edit, &note, err);
     struct transaction_options how = {.kind = "edit",
                                       .command = call->line,

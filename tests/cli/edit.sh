@@ -28,6 +28,10 @@ lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output
 same
 ls new
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output new 2>&1 | sed 's/"[^"]*work/"work/'
+mkdir new/.lancet
+touch new/.lancet/0001
+lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output new --force 2>&1 >/dev/null
+ls -A new
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output m
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output ./m/../m --force
 
