@@ -105,10 +105,15 @@ static bool carry_out(struct command_call *call, struct application *a, struct e
                                       .force = option_given(call, "force"),
                                       .no_history = option_given(call, "no-history")};
     struct str note = {0};
+    size_t n_records;
     bool ok;
 
-    if (folder.directory)
+    if (folder.directory && !merge_check_folder(&call->context, &a->plan, &folder, &n_records, err))
+        return false;
+    if (folder.directory) {
+        merge_note_records(call, folder.directory, n_records);
         return merge_to_folder(&call->context, &a->plan, &a->limits, &folder, &a->done, err);
+    }
     ok = merge_estimate(&call->context, &a->plan, &a->limits, a->model, &a->estimate, err) &&
          make_note(a, &note, err);
     how.note = note.data;

@@ -62,6 +62,7 @@ static const struct option_row options[] = {
      .kind = OPTION_STRING,
      .value = "NAME",
      .help = "store the result of --method in it"},
+    {.name = "untie", .kind = OPTION_FLAG, .help = "a tied model gets a head of its own"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .help = "replace the model in DIR; change linked files and files that are open elsewhere"},
@@ -116,7 +117,8 @@ static bool read_recipe(struct command_call *call, struct recipe *out, struct er
                                  .base = option_string(call, "base"),
                                  .dtype = option_string(call, "dtype"),
                                  .out_dtype = option_string(call, "out-dtype"),
-                                 .semantics = option_string(call, "semantics")};
+                                 .semantics = option_string(call, "semantics"),
+                                 .untie = option_given(call, "untie")};
     bool ok;
 
     flags.n_models = option_list(call, "model", &flags.models);
@@ -130,6 +132,8 @@ static bool read_recipe(struct command_call *call, struct recipe *out, struct er
                       : recipe_from_flags(&flags, out, err);
     if (ok && flags.semantics)
         out->semantics = strcmp(flags.semantics, "mergekit") == 0 ? MERGE_MERGEKIT : MERGE_LANCET;
+    if (ok && flags.untie)
+        out->untie = true;
     return ok;
 }
 
@@ -199,6 +203,14 @@ static bool into_model(struct command_call *call, struct job *job, struct error 
     return ok;
 }
 
+void merge_note_records(const struct command_call *call, const char *directory, size_t n_records)
+{
+    if (n_records)
+        command_note(call, "%s: %zu record%s of changes of the model that is replaced %s removed",
+                     quote(directory).text, n_records, n_records == 1 ? "" : "s",
+                     n_records == 1 ? "is" : "are");
+}
+
 static bool check_output(struct command_call *call, struct job *job, struct error *err)
 {
     struct merge_folder folder = {.directory = option_string(call, "output"),
@@ -212,6 +224,7 @@ static void tell(struct command_call *call, const struct job *job)
 {
     for (size_t i = 0; i < job->plan.n_notes; i++)
         command_note(call, "%s", job->plan.notes[i]);
+    merge_note_records(call, option_string(call, "output"), job->n_records);
     if (!job->target || option_given(call, "dry-run"))
         return;
     if (option_given(call, "no-history"))
@@ -309,9 +322,10 @@ const struct command command_merge = {
         "--output carries the files of the donor (the base model, else the first): tokenizer, templates, "
         "config; a model card and the recipe are added. Nothing is visible under DIR before all of it is "
         "there.\n\n"
-        "--into changes a model in place, chunk by chunk, with the old bytes in a record beside it. Cut "
-        "short, it is taken back by the next command that changes the model (or 'lancet verify --recover'), "
-        "or goes on with --resume; afterwards 'lancet undo' takes it back.",
+        "--into changes a model in place, chunk by chunk, with the old bytes in a record beside it. A signal "
+        "such as Ctrl-C takes it back at once. After a crash, a kill or a power cut it is taken back by the "
+        "next command that changes the model (or 'lancet verify --recover'), or goes on with --resume. "
+        "When it is done, 'lancet undo' takes it back.",
     .options = options,
     .examples = examples,
     .min_args = 0,

@@ -90,11 +90,10 @@ bool plan_match_target(struct planner *p)
                 quote(tensor->name).text, shown.text);
         if (tensor->target->dtype != tensor->dtype) {
             tensor_describe(tensor->target, text, sizeof text);
-            return error_set(
-                p->err, ERROR_MISMATCH,
-                "tensor %s would be %s and is %s in %s: say so with out_dtype, or write to a new folder "
-                "with --output",
-                quote(tensor->name).text, dtype_facts(tensor->dtype)->name, text, shown.text);
+            return error_set(p->err, ERROR_MISMATCH,
+                             "tensor %s would be %s and is %s in %s: say so with out_dtype (--out-dtype), or "
+                             "write to a new folder with --output",
+                             quote(tensor->name).text, dtype_facts(tensor->dtype)->name, text, shown.text);
         }
     }
     for (size_t i = 0, at = 0; i < p->target->n_tensors; i++) {

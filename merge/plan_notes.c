@@ -233,10 +233,11 @@ static bool note_dtypes(struct planner *p)
     if (n == 0 || p->recipe->out_dtype != DTYPE_COUNT || p->recipe->dtype != DTYPE_COUNT)
         return true;
     const struct merge_tensor *tensor = &p->plan->tensors[example];
-    return plan_note(
-        p, "%zu tensor%s %s different dtypes in the models, and will be %s (%s): out_dtype chooses another",
-        n, n == 1 ? "" : "s", n == 1 ? "has" : "have", dtype_facts(tensor->dtype)->name,
-        quote(tensor->name).text);
+    return plan_note(p,
+                     "%zu tensor%s %s different dtypes in the models, and will be %s (%s): out_dtype "
+                     "(--out-dtype) chooses another",
+                     n, n == 1 ? "" : "s", n == 1 ? "has" : "have", dtype_facts(tensor->dtype)->name,
+                     quote(tensor->name).text);
 }
 
 static bool note_slices(struct planner *p)

@@ -180,7 +180,8 @@ static bool refuse_mixed(struct planner *p, size_t tied, size_t untied)
 {
     return plan_refuse(p, tied, ERROR_MISMATCH,
                        "%s has no head of its own (it uses its embedding) and %s has one (%s): "
-                       "`tie_word_embeddings: false` in the recipe gives the result a head of its own",
+                       "`lancet merge --untie`, or `tie_word_embeddings: false` in the recipe, gives the "
+                       "result a head of its own",
                        p->facts[tied].shown, p->facts[untied].shown, quote(p->facts[untied].head->name).text);
 }
 

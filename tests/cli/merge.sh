@@ -38,6 +38,14 @@ try lancet merge linear.yml --output shards 2>&1 | here
 lancet merge linear.yml --output shards --force --quiet >/dev/null
 ls shards
 
+echo '# adapters and records go with the old model, and an adapter of the donor is not carried'
+echo '{}' | tee shards/adapter_config.json shards/adapter_model.safetensors a/adapter_config.json >a/adapter_model.bin
+mkdir shards/.lancet
+touch shards/.lancet/0001 shards/.lancet/0002
+lancet merge linear.yml --output shards --force 2>&1 >/dev/null | plain
+ls -A shards
+rm a/adapter_*
+
 echo '# as JSON'
 lancet merge linear.yml --output out3 --json --quiet | python3 -c '
 import hashlib, json, sys
@@ -101,6 +109,18 @@ lancet tensors wide | sed -n 2p
 lancet merge -m linear --model a:0.5 --model f32:0.5 --output half --out-dtype float16 --quiet >/dev/null
 lancet tensors half | sed -n 2p
 
+echo '# a head of its own'
+llama free head
+llama tied tied
+try lancet merge -m linear --model free:0.5 --model tied:0.5 --output no
+lancet merge -m linear --model free:0.5 --model tied:0.5 --untie --output headed --quiet >/dev/null
+grep tie headed/lancet_recipe.yml headed/config.json
+lancet tensors headed | grep -c lm_head
+printf 'merge_method: linear\nmodels: [{model: tied, parameters: {weight: 1}}]\n' >tied.yml
+lancet merge tied.yml --untie --output headed --force --quiet >/dev/null
+grep -o '"tie[^,}]*' headed/config.json
+lancet tensors headed | grep -c lm_head
+rm -r free tied tied.yml headed
 echo '# refused, and nothing is left behind'
 refuse() { try lancet merge "$@" --output no; [ -e no ] && echo "left behind"; }
 refuse -m linear --model nan:0.5 --model b:0.5

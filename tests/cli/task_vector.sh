@@ -53,6 +53,9 @@ try lancet apply n t.safetensors t2.safetensors --scale 1 --scale=-0.0
 try lancet apply n t.safetensors ./t.safetensors --force
 try lancet apply n t.safetensors --scale 1e39 --force
 try lancet apply n t.safetensors --output n --force 2>&1 | sed 's/"[^"]*n"/N/'
+cp -r m gone
+try lancet apply n t.safetensors --output gone --force --scale 0.5
+ls -A gone
 try lancet apply n t.safetensors --output x --no-history
 try lancet apply nowhere t.safetensors
 try lancet apply n nowhere
