@@ -245,8 +245,13 @@ static bool check_row(const struct feed *feed, const float *weights, const struc
     double sum = 0;
     for (size_t key = row->begin; key < row->end; key++)
         sum += (double)weights[key];
+    const struct model *model = feed->shown->opened->model;
     if (isfinite(sum))
         return true;
+    const struct tensor *tensor = model_not_finite(model);
+    if (tensor)
+        return error_set(err, ERROR_NUMERIC, "%s: tensor %s holds NaN or Inf",
+                         quote(model->checkpoint->path).text, quote(tensor->name).text);
     return error_set(err, ERROR_NUMERIC, "layer %zu: the attention of token %zu is not finite",
                      feed->shown->layers[row->group], feed->shown->first + row->query);
 }

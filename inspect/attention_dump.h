@@ -61,7 +61,7 @@ struct attention_writer {
     const char *name, *extension; /* "json", ".json" */
     const char *summary;          /* one phrase */
     bool binary;                  /* never to a terminal */
-    bool sparse;                  /* knows rows of top_k */
+    bool sparse;                  /* of text: knows rows of top_k, and digits */
     bool one_map;                 /* shows one map: AVERAGE_ALL where several are chosen */
     /* About how many bytes will be written. */
     double (*estimate)(const struct attention_shown *shown);

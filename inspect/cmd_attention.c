@@ -88,6 +88,9 @@ static bool check_options(const struct command_call *call, const struct attentio
     if (digits < 1 || digits > DECIMAL_DIGITS)
         return command_usage(call, err, "--digits: %llu is not between 1 and %d", (unsigned long long)digits,
                              DECIMAL_DIGITS);
+    if (option_given(call, "digits") && !writer->sparse)
+        return command_usage(call, err, "--digits does not go with --format %s, which has no numbers as text",
+                             writer->name);
     if (option_given(call, "topk") && option_u64(call, "topk") == 0)
         return command_usage(call, err, "--topk: 0 leaves nothing, expected at least 1");
     if (option_given(call, "topk") && option_given(call, "scores"))

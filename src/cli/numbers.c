@@ -12,6 +12,15 @@ static bool is_separator(char c)
     return c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Moves past separators; how many commas those have. */
+static size_t skip_separators(const char **p)
+{
+    size_t commas = 0;
+    for (; is_separator(**p); ++*p)
+        commas += **p == ',';
+    return commas;
+}
+
 /* The digits at *p; moves past them. */
 static bool take_number(const char **p, uint64_t *out)
 {
@@ -75,9 +84,13 @@ bool numbers_parse(const char *what, const char *text, bool ranges, uint64_t lim
     struct number_list list = {0};
     size_t capacity = 0;
     const char *p = text;
-    while (is_separator(*p))
-        p++;
+    size_t commas = skip_separators(&p) + 1; /* since the last number; the text begins behind one */
     while (*p) {
+        if (commas > 1) {
+            error_set(err, ERROR_USAGE, "%s: a number is missing before the comma in front of \"%.40s\"",
+                      what, p);
+            goto fail;
+        }
         uint64_t first, last;
         const char *start = p;
         size_t word = strcspn(start, ", \t\r\n");
@@ -108,8 +121,11 @@ bool numbers_parse(const char *what, const char *text, bool ranges, uint64_t lim
             error_memory(err, "reading a list of numbers");
             goto fail;
         }
-        while (is_separator(*p))
-            p++;
+        commas = skip_separators(&p);
+    }
+    if (commas > 1 && list.n) {
+        error_set(err, ERROR_USAGE, "%s: a number is missing before the last comma", what);
+        goto fail;
     }
     *out = list;
     return true;

@@ -26,6 +26,14 @@ try lancet attention m 'The boy' -f json --topk 0
 try lancet --json attention m 'The boy' -o maps.csv
 try lancet attention m 'The boy' -f json --topk 1 --scores
 try lancet attention m 'The boy' -f json --digits 10
+for format in terminal png npz safetensors; do try lancet attention m 'The boy' -f $format --digits 3; done
+try lancet attention m --ids 1,,2 -f json
+cp -r m broken
+at=$(lancet tensors m --json '*.h.0.attn.c_attn.weight' | sed -n 's/.*"offset": \([0-9]*\).*/\1/p')
+printf '\300\177' | dd of=broken/model.safetensors bs=1 seek="$at" conv=notrunc 2>/dev/null
+try lancet attention broken 'The boy' -o broken.json
+try lancet attention broken 'The boy'
+rm -r broken
 try lancet attention m 'The boy' -f yaml 2>&1 | sed 's/one of .* (/one of .. (/'
 try lancet attention m 'The boy' -o maps.yaml 2>&1 | sed 's/one of .* (/one of .. (/'
 try lancet attention m '' -f json

@@ -26,6 +26,10 @@ static const struct {
     {"1e3", false, NULL},
     {"0x10", false, NULL},
     {"1;2", false, NULL},
+    {"1,,2", false, NULL},
+    {"1, ,2", true, NULL},
+    {",1", false, NULL},
+    {"1,,", false, NULL},
     {"a", false, NULL},
     {"100", false, NULL}, /* the limit is 99 */
     {"18446744073709551616", false, NULL},
