@@ -157,10 +157,10 @@ static bool print_tables(const struct command_call *call, const struct diff *dif
                                         "at",     "elements", "flips",  "rank"};
     static const char *const typed[] = {"tensor", "A, B",     "change", "cosine", "largest",
                                         "at",     "elements", "flips",  "rank"};
-    static const struct layout form = {"lll", form_headings, false, false, add_form};
+    static const struct layout form = {"pll", form_headings, false, false, add_form};
     static const struct layout figures[2][2] = {
-        {{"lrrrlrr", plain, false, false, add_figures}, {"lrrrlrrl", plain, false, true, add_figures}},
-        {{"llrrrlrr", typed, true, false, add_figures}, {"llrrrlrrl", typed, true, true, add_figures}}};
+        {{"prrrlrr", plain, false, false, add_figures}, {"prrrlrrl", plain, false, true, add_figures}},
+        {{"plrrrlrr", typed, true, false, add_figures}, {"plrrrlrrl", typed, true, true, add_figures}}};
     bool dtypes = false;
     size_t n = 0, n_forms = 0, shown;
     const struct diff_tensor **rows = memory_array(diff->n, sizeof *rows);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "utf8.h"
 
 enum { GAP = 2, NARROWEST = 12 };
 
@@ -61,7 +62,7 @@ static void shrink(const struct table *table, size_t n_columns, size_t *widths, 
     size_t total = GAP * (n_columns - 1), widest = n_columns;
     for (size_t c = 0; c < n_columns; c++) {
         total += widths[c];
-        if (table->align[c] == 'l' && (widest == n_columns || widths[c] > widths[widest]))
+        if (table->align[c] != 'r' && (widest == n_columns || widths[c] > widths[widest]))
             widest = c;
     }
     if (total <= limit || widest == n_columns)
@@ -70,20 +71,37 @@ static void shrink(const struct table *table, size_t n_columns, size_t *widths, 
     widths[widest] = widths[widest] > excess + NARROWEST ? widths[widest] - excess : NARROWEST;
 }
 
-static void print_cell(FILE *out, const char *cell, size_t width, bool right, bool last, bool utf8)
+/* Moves past the characters at the start that are too many for `columns`. */
+static const char *skip_to_fit(const char *cell, size_t *n, size_t columns)
+{
+    uint32_t code;
+    while (*n && text_columns(cell, *n) > columns) {
+        size_t length = utf8_decode(cell, *n, &code);
+        cell += length;
+        *n -= length;
+    }
+    return cell;
+}
+
+static void print_cell(FILE *out, const char *cell, size_t width, char align, bool last, bool utf8)
 {
     size_t n = strlen(cell);
     while (last && n && cell[n - 1] == ' ')
         n--;
     size_t columns = text_columns(cell, n);
     const char *mark = "";
+    bool at_start = align == 'p', right = align == 'r';
     if (columns > width) {
         mark = utf8 ? "\u2026" : "~";
-        n = text_fit(cell, n, width - 1);
+        if (at_start)
+            cell = skip_to_fit(cell, &n, width - 1);
+        else
+            n = text_fit(cell, n, width - 1);
         columns = text_columns(cell, n) + 1;
     }
     int pad = columns < width ? (int)(width - columns) : 0;
-    fprintf(out, "%*s%.*s%s%*s", right ? pad : 0, "", (int)n, cell, mark, right || last ? 0 : pad, "");
+    fprintf(out, "%*s%s%.*s%s%*s", right ? pad : 0, "", at_start ? mark : "", (int)n, cell,
+            at_start ? "" : mark, right || last ? 0 : pad, "");
 }
 
 bool table_print(struct table *table, FILE *out, const struct terminal *terminal, struct error *err)
@@ -103,7 +121,7 @@ bool table_print(struct table *table, FILE *out, const struct terminal *terminal
         bool last = c + 1 == n_columns;
         if (i == 0)
             fputs(terminal_style(terminal, STYLE_BOLD), out);
-        print_cell(out, p, widths[c], table->align[c] == 'r', last, terminal->utf8);
+        print_cell(out, p, widths[c], table->align[c], last, terminal->utf8);
         if (i + 1 == n_columns)
             fputs(terminal_style(terminal, STYLE_PLAIN), out);
         fputs(last ? "\n" : "  ", out);

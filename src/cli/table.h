@@ -9,7 +9,8 @@
 #include "terminal.h"
 
 struct table {
-    const char *align; /* one letter a column: l left, r right; its length is the number of columns */
+    const char *align; /* one letter a column: l left, p left and cut at its start (names that say
+                          most at their end), r right; its length is the number of columns */
     struct str text;   /* cells, each with its NUL */
     size_t n_cells;
 };
@@ -20,7 +21,7 @@ void table_init(struct table *table, const char *align);
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Foreign text: escaped for the terminal. */
 void table_cell_text(struct table *table, const char *bytes, size_t n);
-/* On a terminal the first left column is cut where a line would not fit. */
+/* On a terminal the widest left column is cut where a line would not fit. */
 bool table_print(struct table *table, FILE *out, const struct terminal *terminal, struct error *err);
 void table_release(struct table *table);
 

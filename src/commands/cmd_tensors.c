@@ -36,9 +36,8 @@ static bool find_tensors(const struct command_call *call, const struct checkpoin
             out->items[out->n++].tensor = &checkpoint->tensors[i];
     if (out->n || call->n_args == 1)
         return true;
-    return error_set(err, ERROR_ANSWER_NO, "%s: none of %zu tensors has a name like \"%s\"%s",
-                     checkpoint->path, checkpoint->n_tensors, call->args[1],
-                     call->n_args > 2 ? " or the others" : "");
+    return error_set(err, ERROR_USAGE, "%s: none of %zu tensors has a name like \"%s\"%s", checkpoint->path,
+                     checkpoint->n_tensors, call->args[1], call->n_args > 2 ? " or the others" : "");
 }
 
 static bool read_values(struct command_call *call, struct listing *list, struct error *err)
@@ -89,7 +88,7 @@ static bool print_table(const struct command_call *call, const struct checkpoint
 {
     bool many = checkpoint->n_files > 1;
     struct table table;
-    table_init(&table, many ? "lllrl" : "lllr");
+    table_init(&table, many ? "pllrl" : "pllr");
     static const char *const headings[] = {"tensor", "dtype", "shape", "size", "file"};
     for (size_t i = 0; i < (many ? 5 : 4); i++)
         table_cell(&table, "%s", headings[i]);
@@ -124,7 +123,7 @@ static bool print_figures(const struct command_call *call, const struct listing 
     static const char *const headings[] = {"tensor", "dtype", "min",   "max", "mean",
                                            "std",    "norm",  "zeros", "NaN", "Inf"};
     struct table table;
-    table_init(&table, "llrrrrrrrr");
+    table_init(&table, "plrrrrrrrr");
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
         table_cell(&table, "%s", headings[i]);
     for (size_t i = 0; i < list->n; i++)
@@ -229,7 +228,7 @@ const struct command command_tensors = {
     .help =
         "Lists name, dtype, shape and size of every tensor, sorted by name, or of those whose name is "
         "like one of "
-        "the GLOBs (*, ? and [...] as in a shell; quote them). No tensor like them: exit status 1. "
+        "the GLOBs (*, ? and [...] as in a shell; quote them). No tensor like them: exit status 2. "
         "With --stats it reads the values instead: the figures are those of the finite elements, std is that "
         "of the population, norm is the Frobenius norm.",
     .options = options,

@@ -82,14 +82,14 @@ START_TEST(text_is_filled)
 }
 END_TEST
 
-static char *printed(const struct terminal *terminal)
+static char *printed(const struct terminal *terminal, const char *align)
 {
     struct table table;
     struct error err = {0};
     char *text = NULL;
     size_t n;
     FILE *out = open_memstream(&text, &n);
-    table_init(&table, "lr");
+    table_init(&table, align);
     table_cell(&table, "name");
     table_cell(&table, "n");
     table_cell_text(&table, "\u4e2d\u6587\n", 7);
@@ -104,7 +104,7 @@ static char *printed(const struct terminal *terminal)
 
 START_TEST(tables_are_aligned)
 {
-    char *text = printed(&plain);
+    char *text = printed(&plain, "lr");
     ck_assert_str_eq(text, "name                                n\n"
                            "\u4e2d\u6587\\n                              1\n"
                            "a-rather-long-name-of-a-tensor  12345\n");
@@ -114,10 +114,15 @@ END_TEST
 
 START_TEST(tables_shrink_on_a_narrow_terminal)
 {
-    char *text = printed(&narrow);
+    char *text = printed(&narrow, "lr");
     ck_assert_str_eq(text, "name                         n\n"
                            "\u4e2d\u6587\\n                       1\n"
                            "a-rather-long-name-of-\u2026  12345\n");
+    free(text);
+    text = printed(&narrow, "pr");
+    ck_assert_str_eq(text, "name                         n\n"
+                           "\u4e2d\u6587\\n                       1\n"
+                           "\u2026-long-name-of-a-tensor  12345\n");
     free(text);
 }
 END_TEST
