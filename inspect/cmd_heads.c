@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "heads.h"
+#include "nearest.h"
 #include "quote.h"
 #include "table.h"
 
@@ -247,6 +248,32 @@ static bool answer(struct command_call *call, const struct question *q, struct e
     return ok;
 }
 
+static bool no_statistic(const struct command_call *call, const char *name, struct error *err)
+{
+    struct nearest nearest = {.word = name};
+    struct str names = {0};
+    for (size_t k = 0; k < HEAD_STATISTICS; k++) {
+        nearest_consider(&nearest, head_statistics[k].name);
+        str_printf(&names, "%s%s", k ? ", " : "", head_statistics[k].name);
+    }
+    const char *known = names.failed || !names.data ? "" : names.data;
+    if (nearest.best)
+        command_usage(call, err, "--sort: there is no statistic %s, did you mean %s? Expected one of %s",
+                      quote(name).text, nearest.best, known);
+    else
+        command_usage(call, err, "--sort: there is no statistic %s, expected one of %s", quote(name).text,
+                      known);
+    str_release(&names);
+    return false;
+}
+
+/* Most statistics leave the first token out: it has nobody but itself to look at. */
+static bool check_length(const struct prompt *prompt, struct error *err)
+{
+    return prompt->tokens.n > 1 ||
+           error_set(err, ERROR_USAGE, "the prompt has one token, and statistics of heads need at least two");
+}
+
 static bool run(struct command_call *call, struct error *err)
 {
     struct opened opened = {0};
@@ -261,9 +288,11 @@ static bool run(struct command_call *call, struct error *err)
         return command_usage(call, err,
                              "--find ranks by the weight, --sort by a statistic: give one of them");
     if (sort && (q.statistic = head_statistic_named(sort)) == HEAD_STATISTICS)
-        return command_usage(call, err, "--sort: there is no statistic %s", quote(sort).text);
+        return no_statistic(call, sort, err);
+    if (option_u64(call, "top") == 0)
+        return command_usage(call, err, "--top: 0 shows nothing, expected at least 1");
     bool ok = opened_open(call, call->args[0], true, &opened, err) &&
-              prompt_read(call, &opened, 1, &prompt, err) &&
+              prompt_read(call, &opened, 1, &prompt, err) && check_length(&prompt, err) &&
               attention_choose(&opened, &prompt, &wish, &shown, err) &&
               (!find || word_pair_find(&prompt, find, &pair, err));
     q.pair = ok && find ? &pair : NULL;

@@ -13,7 +13,7 @@ lancet heads m "$prompt" --sort entropy --layers 1-2 --heads 0 | wc -l
 lancet heads m "$prompt" --find 'it->book' --json >json
 sed -n '/"notation"/,/"heads"/p' json
 grep -c '"previous_token":' json
-lancet heads m --ids 5 --json --layers 0 --heads 0 | grep -o '"entropy": null\|"text": null' | sort -u
+lancet heads m --ids 5,6 --json --layers 0 --heads 0 | grep -o '"text": null' | sort -u
 
 echo '-- what is refused'
 try lancet heads m "$prompt" --find 'she->book'
@@ -22,6 +22,10 @@ try lancet heads m "$prompt" --find 'it'
 try lancet heads m --ids 1,2,3 --find 'it->book'
 try lancet heads m "$prompt" --find 'it->book' --sort entropy
 try lancet heads m "$prompt" --sort wisdom
+try lancet heads m "$prompt" --sort entropi
+try lancet heads m "$prompt" --sort entropy --top 0
+try lancet heads m --ids 5
+try lancet heads m The --json
 try lancet heads m "$prompt" --layers 9
 try lancet heads m ''
 head -c 20000000 /dev/zero | tr '\0' x | try lancet heads m -
