@@ -220,10 +220,12 @@ bool merge_into_model(const struct context *context, const struct merge_plan *pl
         ok = transaction_begin(&silent, target, &how, changes.targets, changes.n, &into.transaction, err) &&
              run(context, plan, &into, &changes, size.chunk_bytes, done, err);
     }
-    if (!transaction_end(into.transaction, &undone) && !ok) {
+    bool begun = into.transaction, ended = transaction_end(into.transaction, &undone);
+    if (!ok && !ended) {
         error_prefix(&undone, "%s", err->text); /* that the record is still open matters most */
         *err = undone;
-    }
+    } else if (!ok && err->kind == ERROR_CANCELLED && (begun || !options->resume))
+        error_set(err, ERROR_CANCELLED, "interrupted; the model is as it was");
     free(into.turn);
     changes_release(&changes);
     return ok;

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +12,7 @@
 
 #include "execute.h"
 #include "memory.h"
+#include "merge_note.h"
 #include "model_box.h"
 #include "random.h"
 #include "recipe.h"
@@ -309,6 +312,42 @@ START_TEST(a_cut_merge_is_taken_back)
 }
 END_TEST
 
+static atomic_int writes_left;
+static sig_atomic_t asked;
+
+static ssize_t write_and_ask(void *s, int fd, const void *bytes, size_t n, off_t at)
+{
+    if (writes_left-- == 0)
+        asked = 1;
+    return fs_real()->pwrite(s, fd, bytes, n, at);
+}
+
+/* A signal that asks to stop leaves no record to go on with. */
+START_TEST(a_merge_that_is_asked_to_stop_is_taken_back_at_once)
+{
+    struct fs fs = *fs_real();
+    int n = 0;
+
+    fs.pwrite = write_and_ask;
+    remember_new();
+    box_context.cancel = &asked;
+    for (;; n++, restore()) {
+        writes_left = n;
+        bool ok = merged(&(struct how){.fs = &fs, .weight = 0.7});
+        asked = 0;
+        if (ok)
+            break;
+        ck_assert_int_eq(box_error.kind, ERROR_CANCELLED);
+        ck_assert_str_eq(box_error.text, "interrupted; the model is as it was");
+        ck_assert_msg(holds(old_bytes), "asked at %d", n);
+        ck_assert(!merged(&(struct how){.weight = 0.7, .resume = true}));
+        box_refused(ERROR_USAGE, "nothing to go on with");
+    }
+    ck_assert(holds(new_bytes));
+    ck_assert_int_gt(n, 3);
+}
+END_TEST
+
 START_TEST(a_cut_merge_goes_on)
 {
     int resumed = 0, n = 1;
@@ -377,6 +416,7 @@ int main(void)
     tcase_add_test(tc, rows_come_as_they_were_before);
     tcase_add_test(tc, any_cap_gives_the_same_bytes);
     tcase_add_test(tc, a_cut_merge_is_taken_back);
+    tcase_add_test(tc, a_merge_that_is_asked_to_stop_is_taken_back_at_once);
     tcase_add_test(tc, a_cut_merge_goes_on);
     tcase_add_test(tc, a_resume_that_is_cut_goes_on);
     tcase_add_test(tc, only_the_same_merge_goes_on);
