@@ -217,13 +217,24 @@ static void label_text(const struct attention_shown *shown, size_t token, struct
     str_append(out, fit < n ? "\u2026" : "");
 }
 
+static size_t cell_pixels(const struct png_state *s)
+{
+    size_t cell = MAP_SIDE / s->side;
+    return cell > LARGEST_CELL ? LARGEST_CELL : cell < 1 ? 1 : cell;
+}
+
+/* Every so many cells there is room for a label. */
+static size_t label_step(size_t cell)
+{
+    return (FONT_HEIGHT - 1 + cell - 1) / cell;
+}
+
 static bool sheet_of(const struct png_state *s, struct sheet *out, struct error *err)
 {
-    struct sheet sheet = {.cell = MAP_SIDE / s->side};
+    struct sheet sheet = {.cell = cell_pixels(s)};
     bool ok = true;
-    sheet.cell = sheet.cell > LARGEST_CELL ? LARGEST_CELL : sheet.cell < 1 ? 1 : sheet.cell;
     sheet.scale = sheet.cell >= 2 * (FONT_HEIGHT - 2) ? 2 : 1;
-    sheet.step = (FONT_HEIGHT - 1 + sheet.cell - 1) / sheet.cell;
+    sheet.step = label_step(sheet.cell);
     sheet.side = s->side * sheet.cell;
     for (size_t i = 0; ok && i < s->side; i += sheet.step) {
         struct str text = {0};
@@ -281,7 +292,7 @@ static void put_numbers(struct png_state *s, const struct sheet *sheet)
         if (isnan(value) || (!s->shown->scores && value < .005f))
             continue;
         if (s->shown->scores)
-            snprintf(text, sizeof text, "%.1f", (double)value);
+            snprintf(text, sizeof text, "%.1f", fabsf(value) < .05f ? 0. : (double)value); /* no "-0.0" */
         else
             snprintf(text, sizeof text, "%.0f", 100 * (double)value);
         unsigned fitting = s->shown->scores ? 1 : scale;
@@ -402,13 +413,16 @@ static bool end(void *state, struct error *err)
     str_append_escaped(&name, model, strlen(model));
     str_printf(&title, "%s: ", name.data && !name.failed ? name.data : "");
     if (is_grid(shown))
-        str_printf(&title, "%zu tokens", shown->n_tokens);
+        str_printf(&title, "%zu token%s", shown->n_tokens, shown->n_tokens == 1 ? "" : "s");
     else
         attention_title(shown, 0, 0, &title);
     str_append(&note, shown->scores ? "scores before softmax" : "attention weights");
     str_append(&note, " of queries (rows) to keys (columns); grey: masked");
     if (s->pool > 1)
         str_printf(&note, "; each dot is the largest of %zu x %zu tokens", s->pool, s->pool);
+    size_t step = label_step(cell_pixels(s)) * s->pool;
+    if (!is_grid(shown) && step > 1)
+        str_printf(&note, "; one token in %zu has a label", step);
     bool ok = !(title.failed || note.failed || name.failed) || error_memory(err, "drawing attention");
     ok = ok && (is_grid(shown) ? draw_grid : draw_one)(s, title.data, note.data, err) &&
          picture_png(&s->picture, &sink, err);
