@@ -25,12 +25,12 @@ struct chunk_queue {
 
 static bool write_chunk(struct chunk_queue *q, const struct queued_chunk *chunk, struct error *err)
 {
-    bool ok = (q->digest || digest_stream_new(&q->digest, err)) &&
-              digest_stream_add(q->digest, chunk->bytes, chunk->n, err) &&
-              (!chunk->put ||
-               q->sink->put(q->sink->user, chunk->tensor, chunk->offset, chunk->bytes, chunk->n, err));
+    bool ok = !q->sink->digests || ((q->digest || digest_stream_new(&q->digest, err)) &&
+                                    digest_stream_add(q->digest, chunk->bytes, chunk->n, err));
 
-    if (ok && chunk->last) {
+    ok = ok && (!chunk->put ||
+                q->sink->put(q->sink->user, chunk->tensor, chunk->offset, chunk->bytes, chunk->n, err));
+    if (ok && q->digest && chunk->last) {
         ok = digest_stream_finish(q->digest, &q->tensors[chunk->tensor].digest, err);
         digest_stream_free(q->digest);
         q->digest = NULL;

@@ -1,5 +1,5 @@
-/* A thread that writes chunks while the next ones are computed: a ring of a few buffers. It also takes the
- * digest of each tensor, whose chunks come in order. */
+/* A thread that writes chunks while the next ones are computed: a ring of a few buffers. Where digests are
+ * wanted it also takes that of each tensor, whose chunks come in order. */
 #ifndef LANCET_CHUNK_QUEUE_H
 #define LANCET_CHUNK_QUEUE_H
 

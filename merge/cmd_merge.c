@@ -297,7 +297,7 @@ static bool open_target(struct command_call *call, struct checkpoint **out, stru
 
 static bool run(struct command_call *call, struct error *err)
 {
-    struct job job = {0};
+    struct job job = {.limits.digests = call->json};
     bool ok = check_options(call, err) && parse_size(call, "memory", &job.limits.memory, err) &&
               parse_size(call, "shard-size", &job.shard_size, err) && read_recipe(call, &job.recipe, err) &&
               open_target(call, &job.target, err) &&

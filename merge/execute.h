@@ -10,6 +10,7 @@
 
 struct merge_limits {
     uint64_t memory; /* bytes of our own at most (0: 1 GiB); clean mapped pages are not ours */
+    bool digests;    /* take the digest of each tensor: a quarter of the work of a linear merge */
 };
 
 struct merge_estimate { /* for --dry-run, and said before a merge in place */
@@ -30,7 +31,7 @@ struct merge_done { /* for the report; released with merge_done_release */
     struct merge_tensor_done {
         bool written;  /* false: it was left alone, as it is what it should be */
         bool measured; /* false: a resumed merge found (some of) it done; norm and change are not known */
-        struct digest digest;     /* of the bytes, where they were written */
+        struct digest digest;     /* of the bytes, where they were written and digests are wanted */
         double norm, change;      /* of the result as stored; of result - source 0, relative to source 0 */
         const char *branch;       /* which of the method's formulas; NULL: it has one */
     } * tensors;                  /* [n_tensors of the plan] */

@@ -109,7 +109,8 @@ bool merge_to_folder(const struct context *context, const struct merge_plan *pla
                               .order = folder_order(writer),
                               .n = plan->n_tensors,
                               .put = put_in_folder,
-                              .chunk_bytes = size.chunk_bytes};
+                              .chunk_bytes = size.chunk_bytes,
+                              .digests = limits->digests};
     ok = merge_run(context, plan, &sink, &made, err) && folder_commit(writer, err);
     if (ok)
         *done = made;

@@ -180,7 +180,8 @@ bool merge_into_estimate(const struct context *context, const struct merge_plan 
 }
 
 static bool run(const struct context *context, const struct merge_plan *plan, struct into *into,
-                const struct changes *changes, size_t chunk_bytes, struct merge_done *done, struct error *err)
+                const struct changes *changes, size_t chunk_bytes, bool digests, struct merge_done *done,
+                struct error *err)
 {
     struct merge_sink sink = {.user = into,
                               .order = changes->order,
@@ -189,7 +190,8 @@ static bool run(const struct context *context, const struct merge_plan *plan, st
                               .has = has,
                               .old = old,
                               .is_moving = is_moving,
-                              .chunk_bytes = chunk_bytes};
+                              .chunk_bytes = chunk_bytes,
+                              .digests = digests};
     struct merge_done made = {0};
     bool ok = merge_run(context, plan, &sink, &made, err) &&
               transaction_commit(into->transaction, &made.number, err);
@@ -218,7 +220,7 @@ bool merge_into_model(const struct context *context, const struct merge_plan *pl
     if (ok) {
         struct transaction_options how = options_for(options, size.chunk_bytes);
         ok = transaction_begin(&silent, target, &how, changes.targets, changes.n, &into.transaction, err) &&
-             run(context, plan, &into, &changes, size.chunk_bytes, done, err);
+             run(context, plan, &into, &changes, size.chunk_bytes, limits->digests, done, err);
     }
     bool begun = into.transaction, ended = transaction_end(into.transaction, &undone);
     if (!ok && !ended) {

@@ -20,7 +20,8 @@ struct merge_sink {
                 struct error *err);
     /* Whether a source has to be read by `old`. */
     bool (*is_moving)(void *user, size_t tensor, size_t source);
-    size_t chunk_bytes; /* as merge_chunk_bytes chose */
+    size_t chunk_bytes; /* as merge_prepare chose */
+    bool digests;       /* are wanted */
 };
 
 /* How large chunks are, and what a merge in such chunks takes of memory at most. */

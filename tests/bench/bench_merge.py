@@ -163,13 +163,14 @@ def main():
     for folder, work in ((options.tmpfs, on_tmpfs), (options.disk, on_disk)):
         if not folder:
             continue
+        os.makedirs(folder, exist_ok=True)
         size = 2 * sum(int(np.prod(s)) for _, s in shapes(options.layers))
         for name, seed, change in (("base", 1, 0), ("a", 2, 0.05), ("b", 3, 0.05)):
             if not os.path.isdir(os.path.join(folder, name)):
                 write_model(os.path.join(folder, name), options.layers, seed, change)
         work(folder, size, options)
-        if not options.keep:
-            shutil.rmtree(folder)
+        for name in () if options.keep else ("base", "a", "b"):
+            shutil.rmtree(os.path.join(folder, name))
 
 
 main()
