@@ -52,6 +52,12 @@ static int real_truncate(void *state, int fd, off_t size)
     return ftruncate(fd, size);
 }
 
+static void real_start_sync(void *state, int fd, off_t offset, off_t n)
+{
+    (void)state;
+    sync_file_range(fd, offset, n, SYNC_FILE_RANGE_WRITE);
+}
+
 static int real_reserve(void *state, int fd, off_t offset, off_t n)
 {
     (void)state;
@@ -232,6 +238,7 @@ const struct fs *fs_real(void)
         .pwrite = real_pwrite,
         .sync = real_sync,
         .truncate = real_truncate,
+        .start_sync = real_start_sync,
         .reserve = real_reserve,
         .rename = real_rename,
         .unlink = real_unlink,

@@ -19,6 +19,8 @@ struct fs {
     ssize_t (*pwrite)(void *state, int fd, const void *buffer, size_t n, off_t offset);
     int (*sync)(void *state, int fd); /* fsync: also of directories */
     int (*truncate)(void *state, int fd, off_t size);
+    /* A hint that these bytes, just written, will be synced: the disk may begin. NULL where there is none. */
+    void (*start_sync)(void *state, int fd, off_t offset, off_t n);
     int (*reserve)(void *state, int fd, off_t offset,
                    off_t n); /* fallocate; EOPNOTSUPP where there is none */
     int (*rename)(void *state, const char *from, const char *to);

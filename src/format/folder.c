@@ -783,7 +783,12 @@ bool folder_put(struct folder_writer *writer, size_t tensor, uint64_t offset, co
 {
     const struct shard_place *place = &writer->shards.places[tensor];
     const struct new_file *file = &writer->files[place->shard];
-    return fs_write_at(writer->context->fs, file->fd, file->name, bytes, n, place->offset + offset, err);
+    const struct fs *fs = writer->context->fs;
+    bool ok = fs_write_at(fs, file->fd, file->name, bytes, n, place->offset + offset, err);
+
+    if (ok && fs->start_sync)
+        fs->start_sync(fs->state, file->fd, (off_t)(place->offset + offset), (off_t)n);
+    return ok;
 }
 
 bool folder_write(struct folder_writer *writer, const struct tensor *tensor, uint64_t offset,
