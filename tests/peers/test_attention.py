@@ -278,7 +278,8 @@ def check(report, name, program, folder, has_text):
         check_binary(report, name, lancet, prompts[-1], maps[-1], scratch)
     check_choices(report, name, lancet, prompts[2], maps[2])
     for k in range(len(prompts)):
-        check_heads(report, f"{name}, prompt {k}", lancet, prompts[k], maps[k], ids[k], windows)
+        if len(ids[k]) > 1:  # of one token there are no statistics: refused
+            check_heads(report, f"{name}, prompt {k}", lancet, prompts[k], maps[k], ids[k], windows)
     if has_text:
         check_find(report, name, lancet, model, tokenizer)
 
