@@ -42,16 +42,6 @@ static size_t task_count(size_t n)
     return n / CHUNK_TASK + (n % CHUNK_TASK != 0);
 }
 
-static size_t most_sources(const struct merge_plan *plan)
-{
-    size_t most = 1;
-
-    for (size_t i = 0; i < plan->n_tensors; i++)
-        if (plan->tensors[i].n_sources > most)
-            most = plan->tensors[i].n_sources;
-    return most;
-}
-
 /* Sources, the result, what is being rounded, and pointers to the sources. */
 static bool scratch_bytes(size_t n_sources, size_t *out)
 {
@@ -63,7 +53,7 @@ static bool scratch_bytes(size_t n_sources, size_t *out)
 bool chunk_worker_bytes(const struct context *context, const struct merge_plan *plan, size_t most_elements,
                         uint64_t *out)
 {
-    size_t n_sources = most_sources(plan), n_tasks = task_count(most_elements), scratch, results;
+    size_t n_sources = plan_most_sources(plan), n_tasks = task_count(most_elements), scratch, results;
 
     if (!scratch_bytes(n_sources, &scratch) || scratch > POOL_SCRATCH ||
         !size_mul(n_tasks, sizeof(struct task_result) + 2 * n_sources * sizeof(double), &results))
@@ -82,10 +72,10 @@ bool chunk_worker_new(const struct context *context, const struct merge_plan *pl
     if (!chunk_worker_bytes(context, plan, most_elements, &bytes)) {
         free(w);
         return error_set(err, ERROR_UNSUPPORTED, "a tensor cannot be merged from %zu models at once",
-                         most_sources(plan));
+                         plan_most_sources(plan));
     }
     if (w) {
-        *w = (struct chunk_worker){.context = context, .plan = plan, .most_sources = most_sources(plan)};
+        *w = (struct chunk_worker){.context = context, .plan = plan, .most_sources = plan_most_sources(plan)};
         w->results = memory_array(n_tasks, sizeof *w->results);
         w->pairs =
             size_mul(n_tasks, 2 * w->most_sources, &n_pairs) ? memory_array(n_pairs, sizeof *w->pairs) : NULL;
@@ -147,15 +137,16 @@ static struct block_room room_of(void *scratch, size_t n_sources)
     return room;
 }
 
-/* The first parameter of the method that each model has its own value of. */
-static bool model_parameter(const struct merge_method *method, size_t *out)
+const double *chunk_weights(const struct merge_method *method, const struct merge_tensor *tensor,
+                            double *room)
 {
-    for (size_t i = 0; i < method->n_parameters; i++)
-        if (method->parameters[i].scope == PARAMETER_MODEL) {
-            *out = i;
-            return true;
+    for (size_t p = 0; p < method->n_parameters; p++)
+        if (method->parameters[p].scope == PARAMETER_MODEL) {
+            for (size_t i = 0; i < tensor->n_sources; i++)
+                room[i] = tensor->sources[i].values[p];
+            return room;
         }
-    return false;
+    return NULL;
 }
 
 static void load_block(const struct chunk *chunk, size_t at, size_t n, const struct block_room *room)
@@ -177,15 +168,11 @@ static struct merge_block describe_block(const struct chunk_worker *w, size_t n,
                                          const struct block_room *room)
 {
     const struct merge_tensor *t = w->chunk->tensor;
-    size_t parameter;
-    bool has_weights = model_parameter(w->plan->method, &parameter);
 
-    for (size_t i = 0; has_weights && i < t->n_sources; i++)
-        room->weights[i] = t->sources[i].values[parameter];
     return (struct merge_block){.n = n,
                                 .n_sources = t->n_sources,
                                 .in = (const double *const *)room->in,
-                                .weights = has_weights ? room->weights : NULL,
+                                .weights = chunk_weights(w->plan->method, t, room->weights),
                                 .values = t->values,
                                 .sums = w->sums,
                                 .dtype = t->work};
@@ -332,8 +319,7 @@ static bool refuse_bad(const struct chunk_worker *w, const struct merge_tensor *
 
     append_index(t, result->bad_element, index, sizeof index);
     if (result->bad_source == RESULT)
-        return error_set(err, ERROR_NUMERIC,
-                         "tensor %s: element %s of the result is %s in %s",
+        return error_set(err, ERROR_NUMERIC, "tensor %s: element %s of the result is %s in %s",
                          quote(t->name).text, index, isnan(result->bad_value) ? "NaN" : "infinite",
                          dtype_facts(t->dtype)->name);
     const struct merge_source *source = &t->sources[result->bad_source];

@@ -38,6 +38,11 @@ bool chunk_add_sums(struct chunk_worker *worker, const struct chunk *chunk, stru
 bool chunk_merge(struct chunk_worker *worker, const struct chunk *chunk, struct tensor_sums *sums,
                  struct error *err);
 
+/* The value of each source for the method's first parameter of PARAMETER_MODEL scope, put into room
+ * [n_sources]; NULL when the method has none. */
+const double *chunk_weights(const struct merge_method *method, const struct merge_tensor *tensor,
+                            double *room);
+
 /* Bytes of an element of the result and of a source; a copied tensor of a dtype without whole bytes counts in
  * bytes. */
 size_t chunk_unit(const struct merge_tensor *tensor);

@@ -1,5 +1,6 @@
 #include "merge_method.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "rows.h"
@@ -30,4 +31,17 @@ void merge_round_step(enum dtype dtype, double *x, size_t n)
         return;
     rows_from_f64(dtype, x, n, halves);
     rows_to_f64(dtype, halves, n, x);
+}
+
+const char *merge_divisor_fault(const struct merge_block *block, size_t first)
+{
+    double sum = 0, size = 0;
+
+    for (size_t i = first; i < block->n_sources; i++) {
+        sum += block->weights[i];
+        size += fabs(block->weights[i]);
+    }
+    if (!isfinite(sum))
+        return "its weights are normalised and their sum is not finite";
+    return fabs(sum) <= 1e-12 * size ? "its weights sum to 0 and are normalised" : NULL;
 }

@@ -54,6 +54,9 @@ struct merge_block {
 /* Rounds n elements as torch does after each operation in `dtype`: to F32, then to it. */
 void merge_round_step(enum dtype dtype, double *x, size_t n);
 
+/* Why the weights of the sources from `first` on cannot be normalised, or NULL. */
+const char *merge_divisor_fault(const struct merge_block *block, size_t first);
+
 struct merge_method {
     const char *name;
     const char *summary; /* one phrase, for help */

@@ -33,16 +33,6 @@ struct run {
     uint64_t total, passed; /* bytes of results */
 };
 
-static size_t most_sources(const struct merge_plan *plan)
-{
-    size_t most = 1;
-
-    for (size_t i = 0; i < plan->n_tensors; i++)
-        if (plan->tensors[i].n_sources > most)
-            most = plan->tensors[i].n_sources;
-    return most;
-}
-
 /* ---- memory ---- */
 
 static size_t most_staged(const struct merge_plan *plan)
@@ -88,7 +78,7 @@ static bool choose_chunk(const struct context *context, const struct merge_plan 
     for (size_t bytes = MOST_CHUNK_BYTES; bytes >= LEAST_CHUNK_BYTES; bytes /= 2) {
         if (!memory_of(context, plan, sink_memory, in_place, bytes, &need))
             return error_set(err, ERROR_UNSUPPORTED, "a tensor cannot be merged from %zu models at once",
-                             most_sources(plan));
+                             plan_most_sources(plan));
         if (need <= cap) {
             *out = (struct merge_size){.chunk_bytes = bytes, .memory = need};
             return true;
@@ -130,14 +120,8 @@ static bool check_parameters(const struct merge_plan *plan, const struct merge_t
 
     if (!method->fault || t->copied)
         return true;
-    for (size_t p = 0; p < method->n_parameters; p++)
-        if (method->parameters[p].scope == PARAMETER_MODEL) {
-            for (size_t i = 0; i < t->n_sources; i++)
-                weights[i] = t->sources[i].values[p];
-            break;
-        }
-    fault = method->fault(
-        &(struct merge_block){.n_sources = t->n_sources, .weights = weights, .values = t->values});
+    fault = method->fault(&(struct merge_block){
+        .n_sources = t->n_sources, .weights = chunk_weights(method, t, weights), .values = t->values});
     return !fault || error_set(err, ERROR_USAGE, "tensor %s cannot be merged by %s: %s", quote(t->name).text,
                                method->name, fault);
 }
@@ -146,7 +130,7 @@ bool merge_prepare(const struct context *context, const struct merge_plan *plan,
                    const struct merge_limits *limits, merge_sink_memory *sink_memory, bool in_place,
                    struct merge_size *out, struct error *err)
 {
-    double *weights = memory_array(most_sources(plan), sizeof *weights);
+    double *weights = memory_array(plan_most_sources(plan), sizeof *weights);
     bool ok = weights ? true : error_memory(err, "checking a merge");
 
     for (size_t i = 0; ok && i < plan->n_tensors; i++)
@@ -355,7 +339,7 @@ static bool make_run(struct run *r, struct error *err)
 {
     size_t staged = r->sink->old ? most_staged(r->plan) : 0, n_staged;
 
-    r->n_sources = most_sources(r->plan);
+    r->n_sources = plan_most_sources(r->plan);
     r->inputs = memory_array(r->n_sources, sizeof *r->inputs);
     r->pairs = memory_array(2 * r->n_sources, sizeof *r->pairs);
     r->staged = size_mul(staged, r->chunk_bytes, &n_staged) ? memory_aligned(1, n_staged) : NULL;

@@ -37,17 +37,7 @@ static const struct merge_parameter parameters[] = {
 
 static const char *fault(const struct merge_block *b)
 {
-    double sum = 0, size = 0;
-
-    for (size_t i = 1; i < b->n_sources; i++) {
-        sum += b->weights[i];
-        size += fabs(b->weights[i]);
-    }
-    if (b->values[NORMALIZE] == 0)
-        return NULL;
-    if (!isfinite(sum))
-        return "its weights are normalised and their sum is not finite";
-    return fabs(sum) <= 1e-12 * size ? "its weights sum to 0 and are normalised" : NULL;
+    return b->values[NORMALIZE] != 0 ? merge_divisor_fault(b, 1) : NULL;
 }
 
 static void rows(const struct merge_block *b, double *out)

@@ -137,6 +137,16 @@ bool plan_recipe(const struct context *context, const struct recipe *recipe, str
     return ok;
 }
 
+size_t plan_most_sources(const struct merge_plan *plan)
+{
+    size_t most = 1;
+
+    for (size_t i = 0; i < plan->n_tensors; i++)
+        if (plan->tensors[i].n_sources > most)
+            most = plan->tensors[i].n_sources;
+    return most;
+}
+
 void plan_release(struct merge_plan *plan)
 {
     if (!plan)

@@ -66,6 +66,8 @@ struct merge_plan {
 bool plan_recipe(const struct context *context, const struct recipe *recipe, struct checkpoint *target,
                  struct merge_plan *out, struct error *err);
 
+/* Sources of the tensor that has the most; at least 1. */
+size_t plan_most_sources(const struct merge_plan *plan);
 void plan_release(struct merge_plan *plan); /* closes checkpoints but the target's; NULL is fine */
 
 #endif
