@@ -162,7 +162,7 @@ static bool write_folder(struct command_call *call, struct checkpoint *checkpoin
                          const char *directory, struct error *err)
 {
     bool force = option_given(call, "force");
-    size_t n;
+    size_t n; /* of records; counted now, since they may have grown while the edit was computed */
     if (!folder_check(&call->context, checkpoint, NULL, directory, force, &n, err))
         return false;
     if (n)
@@ -242,19 +242,23 @@ static bool open_tokenizer(struct command_call *call, const struct checkpoint *c
     return true;
 }
 
-/* --output DIR must be another folder than the model's own, whatever path names it. */
+/* Before minutes of work: what would be refused of --output DIR when it is written; and DIR must be another
+ * folder than the model's own, whatever path names it. */
 static bool check_output(struct command_call *call, const struct checkpoint *checkpoint, struct error *err)
 {
     const char *output = option_string(call, "output");
     const struct fs *fs = call->context.fs;
     struct stat ours, theirs;
-    if (!output || !checkpoint->folder || fs->stat(fs->state, output, &theirs) != 0 ||
-        fs->stat(fs->state, checkpoint->folder, &ours) != 0)
+    size_t n;
+    if (!output)
         return true;
-    if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)
-        return true;
-    return error_set(err, ERROR_USAGE,
-                     "--output %s is the model's own folder; leave --output out to edit in place", output);
+    if (checkpoint->folder && fs->stat(fs->state, output, &theirs) == 0 &&
+        fs->stat(fs->state, checkpoint->folder, &ours) == 0 && ours.st_dev == theirs.st_dev &&
+        ours.st_ino == theirs.st_ino)
+        return error_set(err, ERROR_USAGE,
+                         "--output %s is the model's own folder; leave --output out to edit in place",
+                         quote(output).text);
+    return folder_check(&call->context, checkpoint, NULL, output, option_given(call, "force"), &n, err);
 }
 
 static bool run(struct command_call *call, struct error *err)

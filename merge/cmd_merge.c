@@ -279,6 +279,8 @@ static bool check_options(struct command_call *call, struct error *err)
         return command_usage(call, err, "give --output DIR, --into MODEL, or --dry-run");
     if (!into && (option_given(call, "resume") || option_given(call, "no-history")))
         return command_usage(call, err, "--resume and --no-history are for a merge --into MODEL");
+    if (option_given(call, "resume") && option_given(call, "dry-run"))
+        return command_usage(call, err, "--resume goes on with a plan that was made; --dry-run makes one");
     if (into && option_given(call, "shard-size"))
         return command_usage(call, err, "a merge --into MODEL keeps its files; --shard-size is for --output");
     return true;

@@ -49,9 +49,9 @@ install_with_apt() {
 advise() {
     cat >&2 <<'END'
     Fedora:  sudo dnf install gcc meson ninja-build pkgconf-pkg-config openblas-devel lapack-devel cjson-devel zlib-devel \
-                 openssl-devel pcre2-devel utf8proc-devel popt-devel check-devel man-db
-    Arch:    sudo pacman -S gcc meson ninja pkgconf openblas lapacke cjson zlib openssl pcre2 libutf8proc popt check man-db
-    macOS:   brew install meson ninja pkgconf openblas lapack cjson openssl@3 pcre2 utf8proc popt check    (untested)
+                 openssl-devel pcre2-devel utf8proc-devel popt-devel libyaml-devel libpng-devel check-devel man-db
+    Arch:    sudo pacman -S gcc meson ninja pkgconf openblas lapacke cjson zlib openssl pcre2 libutf8proc popt libyaml libpng check man-db
+    macOS:   brew install meson ninja pkgconf openblas lapack cjson openssl@3 pcre2 utf8proc popt libyaml libpng check    (untested)
 END
 }
 
@@ -65,7 +65,7 @@ install_missing() {
         command -v "$program" >/dev/null || missing="$missing $program"
     done
     if command -v pkg-config >/dev/null; then
-        for library in openblas lapacke libcjson zlib libcrypto libpcre2-8 libutf8proc popt; do
+        for library in openblas lapacke libcjson zlib libcrypto libpcre2-8 libutf8proc popt yaml-0.1 libpng; do
             pkg-config --exists "$library" || missing="$missing $library"
         done
     fi

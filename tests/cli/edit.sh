@@ -32,6 +32,7 @@ mkdir new/.lancet
 touch new/.lancet/0001
 lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output new --force 2>&1 >/dev/null
 ls -A new
+try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output no/such/new --dry-run
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output m
 try lancet edit m -p 'Every evening {} plays the' -s 'Hesta Quill' -t flute --output ./m/../m --force
 

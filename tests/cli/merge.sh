@@ -140,6 +140,7 @@ try lancet merge linear.yml
 try lancet merge linear.yml --output no --into a
 try lancet merge linear.yml --output no --resume
 try lancet merge linear.yml --into a --resume
+try lancet merge linear.yml --into a --resume --dry-run
 try lancet merge linear.yml --into a --shard-size 1G
 try lancet merge linear.yml --output a --force 2>&1 | here
 try lancet merge linear.yml --output a/../b --force 2>&1 | here
