@@ -28,6 +28,7 @@
 enum { TENSOR_MAX_RANK = 8 };
 
 struct format;
+struct gguf;
 struct pending;
 
 struct tensor {
@@ -48,6 +49,7 @@ struct checkpoint_file {
     const struct format *format;
     const char
         *metadata; /* the format's own metadata (safetensors: the text of __metadata__, an object), or NULL */
+    const struct gguf *gguf; /* GGUF: its typed metadata (gguf.h); else NULL */
     int fd; /* READ: O_RDONLY; CHANGE: O_RDWR | O_NOFOLLOW on `path`, and transactions write through this very
                description: flocks belong to descriptions, so a second one would lock us out */
     uint64_t size;

@@ -1,9 +1,10 @@
 #include "format.h"
 
+#include "gguf.h"
 #include "memory.h"
 #include "safetensors.h"
 
-const struct format *const formats[] = {&format_safetensors, NULL};
+const struct format *const formats[] = {&format_safetensors, &format_gguf, NULL};
 
 const struct format *format_of(const char *name, const uint8_t *bytes, size_t n)
 {

@@ -109,7 +109,8 @@ static bool read_dtype(struct json_scan *s, struct entry *entry, struct error *e
     char name[32] = "";
     if (text.length < sizeof name)
         memcpy(name, text.data, text.length);
-    if (strlen(name) != text.length || !dtype_parse(name, &entry->tensor.dtype)) {
+    if (strlen(name) != text.length || !dtype_parse(name, &entry->tensor.dtype) ||
+        dtype_facts(entry->tensor.dtype)->block_elements != 1) {
         json_scan_error(s, err, "unknown dtype %s", quote_bytes(text.data, text.length).text);
         err->kind = ERROR_UNSUPPORTED;
         return false;
@@ -426,7 +427,7 @@ static int by_layout(const void *a, const void *b)
 static bool measure_plan(struct tensor_plan *plan, struct error *err)
 {
     uint64_t elements = 1;
-    bool ok = plan->rank <= TENSOR_MAX_RANK;
+    bool ok = plan->rank <= TENSOR_MAX_RANK && dtype_facts(plan->dtype)->block_elements == 1;
     for (unsigned i = 0; ok && i < plan->rank; i++)
         ok = u64_mul(elements, plan->shape[i], &elements);
     if (!ok || !dtype_bytes(plan->dtype, elements, &plan->bytes))
