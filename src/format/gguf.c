@@ -457,7 +457,7 @@ static bool open_file(struct checkpoint *checkpoint, size_t index, struct tensor
         return false;
     file->gguf = gguf;
     file->head = gguf->data < file->size ? gguf->data : file->size;
-    return true;
+    return gguf_split_check(checkpoint, index, out->n, err);
 }
 
 const struct gguf *checkpoint_gguf(const struct checkpoint *checkpoint)

@@ -88,6 +88,17 @@ bool gguf_array(const struct gguf *gguf, const char *key, enum gguf_type type, u
 /* "array of string", "u32" for sentences. */
 const char *gguf_type_name(enum gguf_type type);
 
+/* ---- models in several files (gguf_split.c) ---- */
+
+/* Whether a file name is NAME-00001-of-00003.gguf: its index from 0 on (0) and the number of files (3). */
+bool gguf_split_parse(const char *name, unsigned *index, unsigned *count);
+/* Puts another index into such a name. */
+void gguf_split_rename(char *name, unsigned index);
+/* What the metadata says about the file's place among the checkpoint's: ERROR_FORMAT when it is another one.
+ * The last file's turn tells whether they hold as many tensors as the first says; `n_tensors` are those of
+ * all files up to it. */
+bool gguf_split_check(const struct checkpoint *checkpoint, size_t file, size_t n_tensors, struct error *err);
+
 /* ---- ggml's types of tensors ---- */
 
 struct gguf_tensor_type {

@@ -1,10 +1,12 @@
 /* A path is, in this order: a folder with model.safetensors (which transformers prefers) or an index; a file
- * of weights or an index, given by itself; the name of a model in the Hugging Face cache. */
+ * of weights or an index, given by itself; the name of a model in the Hugging Face cache. A GGUF file of a
+ * model that was split ("NAME-00001-of-00003.gguf", any of them) stands for all of them. */
 #include "model_files.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "gguf.h"
 #include "hub.h"
 #include "memory.h"
 #include "quote.h"
@@ -48,6 +50,21 @@ static bool use_one(const char *name, struct arena *arena, struct model_files *o
     return true;
 }
 
+static bool use_split(const char *name, unsigned count, struct arena *arena, struct model_files *out,
+                      struct error *err)
+{
+    out->names = arena_array(arena, count, sizeof *out->names);
+    for (unsigned i = 0; out->names && i < count; i++) {
+        char *copy = arena_copy(arena, name, strlen(name));
+        if (!copy)
+            return error_memory(err, "looking for weights");
+        gguf_split_rename(copy, i);
+        out->names[i] = copy;
+    }
+    out->n_names = count;
+    return out->names ? true : error_memory(err, "looking for weights");
+}
+
 static bool use_index(const struct fs *fs, const char *name, struct arena *arena, struct model_files *out,
                       struct error *err)
 {
@@ -77,9 +94,8 @@ static const char *first_with(const char *list, const char *const *ends)
 /* Says what the folder holds in place of what was looked for. */
 static bool explain_absence(const struct fs *fs, const char *folder, struct error *err)
 {
-    static const char *const own[] = {".safetensors", NULL};
-    static const char *const others[] = {".gguf", ".bin",     ".pth",  ".pt", ".npz",
-                                         ".h5",   ".msgpack", ".onnx", NULL};
+    static const char *const own[] = {".safetensors", ".gguf", NULL};
+    static const char *const others[] = {".bin", ".pth", ".pt", ".npz", ".h5", ".msgpack", ".onnx", NULL};
     char *list;
     if (fs->list(fs->state, folder, &list) < 0)
         return error_set_errno(err, "%s: cannot list the folder", folder);
@@ -121,8 +137,11 @@ static bool use_file(const struct fs *fs, const char *path, struct arena *arena,
     out->folder = n == 0 ? "." : arena_copy(arena, path, n > 1 ? n - 1 : n);
     if (!out->folder)
         return error_memory(err, "looking for weights");
-    return ends_with(base, ".index.json") ? use_index(fs, base, arena, out, err)
-                                          : use_one(base, arena, out, err);
+    if (ends_with(base, ".index.json"))
+        return use_index(fs, base, arena, out, err);
+    unsigned index, count;
+    return gguf_split_parse(base, &index, &count) ? use_split(base, count, arena, out, err)
+                                                  : use_one(base, arena, out, err);
 }
 
 bool model_files_find(const struct fs *fs, const char *path, struct arena *arena, struct model_files *out,

@@ -118,9 +118,11 @@ START_TEST(folders_without_weights_say_what_was_looked_for)
     box_refused(ERROR_UNSUPPORTED, "\"pytorch_model.bin\" are in a form");
     box_text("m.gguf", "x");
     ck_assert_ptr_null(box_try("", CHECKPOINT_READ, false));
-    box_refused(ERROR_UNSUPPORTED, "\"m.gguf\"");
+    box_refused(ERROR_IO, "give \"m.gguf\" by its own name");
     ck_assert_ptr_null(box_try("m.gguf", CHECKPOINT_READ, false));
-    box_refused(ERROR_UNSUPPORTED, "m.gguf: weights in a form that lancet does not read");
+    box_refused(ERROR_FORMAT, "m.gguf: has 1 bytes, a GGUF file has at least 24");
+    ck_assert_ptr_null(box_try("pytorch_model.bin", CHECKPOINT_READ, false));
+    box_refused(ERROR_UNSUPPORTED, "pytorch_model.bin: weights in a form that lancet does not read");
     box_safetensors("other.safetensors", header, 28);
     ck_assert_ptr_null(box_try("", CHECKPOINT_READ, false));
     box_refused(ERROR_IO, "give \"other.safetensors\" by its own name");

@@ -19,62 +19,25 @@ START_TEST(every_row_is_set_and_unique)
 }
 END_TEST
 
-/* Bits as the safetensors crate 0.6 defines them (Dtype::bitsize), and the blocks of ggml.h, typed from
- * there. */
+/* Elements and bits of a block, as the safetensors crate 0.6 (Dtype::bitsize) and ggml.h define them, typed
+ * from there. */
 static const struct {
     const char *name;
-    unsigned bits, elements; /* of a block; 0: one element */
+    unsigned elements, bits;
 } reference[] = {
-    {"BOOL", 8},
-    {"F4", 4},
-    {"F6_E2M3", 6},
-    {"F6_E3M2", 6},
-    {"U8", 8},
-    {"I8", 8},
-    {"I16", 16},
-    {"F8_E5M2", 8},
-    {"F8_E4M3", 8},
-    {"F8_E8M0", 8},
-    {"F8_E4M3FNUZ", 8},
-    {"F8_E5M2FNUZ", 8},
-    {"U16", 16},
-    {"F16", 16},
-    {"BF16", 16},
-    {"I32", 32},
-    {"U32", 32},
-    {"F32", 32},
-    {"C64", 64},
-    {"F64", 64},
-    {"I64", 64},
-    {"U64", 64},
-    /* bits of a block */
-    {"Q4_0", 144, 32},
-    {"Q4_1", 160, 32},
-    {"Q5_0", 176, 32},
-    {"Q5_1", 192, 32},
-    {"Q8_0", 272, 32},
-    {"Q8_1", 288, 32},
-    {"Q2_K", 672, 256},
-    {"Q3_K", 880, 256},
-    {"Q4_K", 1152, 256},
-    {"Q5_K", 1408, 256},
-    {"Q6_K", 1680, 256},
-    {"Q8_K", 2336, 256},
-    {"IQ1_S", 400, 256},
-    {"IQ1_M", 448, 256},
-    {"IQ2_XXS", 528, 256},
-    {"IQ2_XS", 592, 256},
-    {"IQ2_S", 656, 256},
-    {"IQ3_XXS", 784, 256},
-    {"IQ3_S", 880, 256},
-    {"IQ4_NL", 144, 32},
-    {"IQ4_XS", 1088, 256},
-    {"TQ1_0", 432, 256},
-    {"TQ2_0", 528, 256},
-    {"MXFP4", 136, 32},
-    {"NVFP4", 288, 64},
-    {"Q1_0", 144, 128},
-    {"Q2_0", 144, 64},
+    {"BOOL", 1, 8},        {"F4", 1, 4},         {"F6_E2M3", 1, 6},     {"F6_E3M2", 1, 6},
+    {"U8", 1, 8},          {"I8", 1, 8},         {"I16", 1, 16},        {"F8_E5M2", 1, 8},
+    {"F8_E4M3", 1, 8},     {"F8_E8M0", 1, 8},    {"F8_E4M3FNUZ", 1, 8}, {"F8_E5M2FNUZ", 1, 8},
+    {"U16", 1, 16},        {"F16", 1, 16},       {"BF16", 1, 16},       {"I32", 1, 32},
+    {"U32", 1, 32},        {"F32", 1, 32},       {"C64", 1, 64},        {"F64", 1, 64},
+    {"I64", 1, 64},        {"U64", 1, 64},       {"Q4_0", 32, 144},     {"Q4_1", 32, 160},
+    {"Q5_0", 32, 176},     {"Q5_1", 32, 192},    {"Q8_0", 32, 272},     {"Q8_1", 32, 288},
+    {"Q2_K", 256, 672},    {"Q3_K", 256, 880},   {"Q4_K", 256, 1152},   {"Q5_K", 256, 1408},
+    {"Q6_K", 256, 1680},   {"Q8_K", 256, 2336},  {"IQ1_S", 256, 400},   {"IQ1_M", 256, 448},
+    {"IQ2_XXS", 256, 528}, {"IQ2_XS", 256, 592}, {"IQ2_S", 256, 656},   {"IQ3_XXS", 256, 784},
+    {"IQ3_S", 256, 880},   {"IQ4_NL", 32, 144},  {"IQ4_XS", 256, 1088}, {"TQ1_0", 256, 432},
+    {"TQ2_0", 256, 528},   {"MXFP4", 32, 136},   {"NVFP4", 64, 288},    {"Q1_0", 128, 144},
+    {"Q2_0", 64, 144},
 };
 
 START_TEST(bits_agree_with_the_reference)
@@ -83,7 +46,7 @@ START_TEST(bits_agree_with_the_reference)
     uint64_t bytes;
     ck_assert_uint_eq(sizeof reference / sizeof *reference, DTYPE_COUNT);
     ck_assert(dtype_parse(reference[_i].name, &dtype));
-    size_t elements = reference[_i].elements ? reference[_i].elements : 1;
+    size_t elements = reference[_i].elements;
     ck_assert(dtype_bytes(dtype, 8 * elements, &bytes));
     ck_assert_uint_eq(bytes, reference[_i].bits);
     ck_assert_uint_eq(dtype_extent(dtype, 8 * elements), bytes);
