@@ -239,7 +239,8 @@ static void copy_block(const struct chunk *chunk, size_t at, size_t n, const str
 
 static bool is_measured(const struct merge_tensor *t)
 {
-    return !t->copied || (dtype_facts(t->dtype)->is_float && rows_readable(t->dtype));
+    return !t->copied ||
+           (dtype_facts(t->dtype)->is_float && rows_readable(t->dtype) && has_whole_bytes(t->dtype));
 }
 
 static void merge_task(void *user, size_t task, unsigned worker)

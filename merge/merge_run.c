@@ -97,7 +97,8 @@ static bool check_dtypes(const struct merge_plan *plan, const struct merge_tenso
         return true;
     for (size_t i = 0; i < t->n_sources; i++) {
         const struct tensor *source = t->sources[i].tensor;
-        if (!rows_readable(source->dtype) || !dtype_facts(source->dtype)->is_float)
+        if (!rows_readable(source->dtype) || !dtype_facts(source->dtype)->is_float ||
+            dtype_facts(source->dtype)->block_elements != 1)
             return error_set(err, ERROR_UNSUPPORTED, "%s: tensor %s: %s cannot be merged",
                              quote(plan->models[t->sources[i].model].path).text, quote(source->name).text,
                              dtype_facts(source->dtype)->name);

@@ -46,7 +46,6 @@ enum { STRIP = 64, STRIPS = 8, PIECE = 512 };
 
 struct rank_pair {
     const struct tensor *a, *b;
-    size_t width_a, width_b; /* bytes of an element */
     uint64_t rows, columns;
 };
 
@@ -57,8 +56,8 @@ static void read_piece(const struct rank_pair *p, uint64_t row, uint64_t column,
     double a[PIECE], b[PIECE];
     uint64_t at = row * p->columns + column;
 
-    rows_to_f64(p->a->dtype, (const uint8_t *)p->a->data + at * p->width_a, n, a);
-    rows_to_f64(p->b->dtype, (const uint8_t *)p->b->data + at * p->width_b, n, b);
+    rows_slice_f64(p->a->dtype, p->a->data, at, n, a);
+    rows_slice_f64(p->b->dtype, p->b->data, at, n, b);
     for (size_t i = 0; i < n; i++) {
         bool finite = isfinite(a[i]) && isfinite(b[i]);
         change[i] = finite ? b[i] - a[i] : 0;
@@ -261,12 +260,8 @@ static struct rank_pair pair_of(const struct tensor *a, const struct tensor *b)
 {
     uint64_t columns = a->rank ? a->shape[a->rank - 1] : 1;
 
-    return (struct rank_pair){.a = a,
-                              .b = b,
-                              .width_a = dtype_facts(a->dtype)->block_bits / 8,
-                              .width_b = dtype_facts(b->dtype)->block_bits / 8,
-                              .rows = columns ? a->elements / columns : 0,
-                              .columns = columns};
+    return (struct rank_pair){
+        .a = a, .b = b, .rows = columns ? a->elements / columns : 0, .columns = columns};
 }
 
 bool change_rank_applies(const struct tensor *a, const struct tensor *b)

@@ -10,7 +10,6 @@ enum { BLOCK = 1 << 16, PIECE = 1024 }; /* elements of a task; converted at once
 
 struct scan {
     const struct tensor *tensor;
-    size_t width;                /* bytes of an element */
     struct finite_count *counts; /* [n_tasks] */
 };
 
@@ -24,7 +23,7 @@ static void scan_block(void *user, size_t task, unsigned worker)
     for (uint64_t i = begin; i < end; i += PIECE) {
         double values[PIECE];
         size_t n = end - i < PIECE ? (size_t)(end - i) : PIECE;
-        rows_to_f64(t->dtype, (const uint8_t *)t->data + i * scan->width, n, values);
+        rows_slice_f64(t->dtype, t->data, i, n, values);
         for (size_t k = 0; k < n; k++) {
             if (isfinite(values[k]))
                 continue;
@@ -42,8 +41,8 @@ bool finite_count(const struct context *context, const struct tensor *tensor, st
 {
     const struct dtype_facts *facts = dtype_facts(tensor->dtype);
     struct finite_count sum = {.first = tensor->elements};
-    struct scan scan = {.tensor = tensor, .width = facts->block_bits / 8};
-    if (tensor->elements && facts->is_float && facts->block_elements == 1 && rows_readable(tensor->dtype)) {
+    struct scan scan = {.tensor = tensor};
+    if (tensor->elements && facts->is_float && rows_readable(tensor->dtype)) {
         size_t n_tasks = (size_t)((tensor->elements + BLOCK - 1) / BLOCK);
         scan.counts = memory_zeroed(n_tasks, sizeof *scan.counts);
         if (!scan.counts)

@@ -149,7 +149,7 @@ bool overlay_block(const struct overlay *overlay, const struct tensor *tensor, s
 {
     const struct overlay_entry *entry = find(overlay, tensor);
     const uint8_t *bytes = entry && entry->bytes ? entry->bytes : tensor->data;
-    size_t element = dtype_facts(tensor->dtype)->block_bits / 8, rows, columns;
+    size_t rows, columns;
 
     overlay_shape(tensor, &rows, &columns);
     if (first > rows || n > rows - first || column > columns || width > columns - column)
@@ -162,8 +162,7 @@ bool overlay_block(const struct overlay *overlay, const struct tensor *tensor, s
                          "tensor %s is stored as %s, which lancet cannot read as numbers", tensor->name,
                          dtype_facts(tensor->dtype)->name);
     for (size_t r = 0; r < n; r++) {
-        rows_to_f64(tensor->dtype, bytes + ((first + r) * columns + column) * element, width,
-                    out + r * width);
+        rows_slice_f64(tensor->dtype, bytes, (first + r) * columns + column, width, out + r * width);
         if (entry)
             add_change(entry, rows, columns, first + r, column, width, out + r * width);
     }

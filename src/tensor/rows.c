@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "quant.h"
 #include "row_kernels.h"
 
 /* One reader per C type: `to_real` and `to_f64` differ only in what they store. */
@@ -88,7 +89,14 @@ struct row_converter {
     void (*to_real)(const void *src, size_t n, real *dst); /* NULL: not readable */
     void (*to_f64)(const void *src, size_t n, double *dst);
     void (*from_f64)(const double *src, size_t n, void *dst); /* NULL: not writable */
+    quant_read *read_block;                                   /* in place of the first two */
+    quant_write *write_block;                                 /* in place of the third */
 };
+
+#define BLOCKS(READ, WRITE)                                                                                  \
+    {                                                                                                        \
+        .read_block = (READ), .write_block = (WRITE)                                                         \
+    }
 
 static const struct row_converter converters[DTYPE_COUNT] = {
     [DTYPE_BOOL] = {bool_to_real, bool_to_f64, NULL},
@@ -104,11 +112,38 @@ static const struct row_converter converters[DTYPE_COUNT] = {
     [DTYPE_BF16] = {bf16_to_real, bf16_to_f64, f64_to_bf16},
     [DTYPE_F32] = {f32_to_real, f32_to_f64, f64_to_f32},
     [DTYPE_F64] = {f64_to_real, f64_to_f64, NULL},
+    [DTYPE_Q4_0] = BLOCKS(q4_0_read, q4_0_write),
+    [DTYPE_Q4_1] = BLOCKS(q4_1_read, q4_1_write),
+    [DTYPE_Q5_0] = BLOCKS(q5_0_read, q5_0_write),
+    [DTYPE_Q5_1] = BLOCKS(q5_1_read, q5_1_write),
+    [DTYPE_Q8_0] = BLOCKS(q8_0_read, q8_0_write),
+    [DTYPE_Q8_1] = BLOCKS(q8_1_read, NULL),
+    [DTYPE_Q2_K] = BLOCKS(q2_k_read, NULL),
+    [DTYPE_Q3_K] = BLOCKS(q3_k_read, NULL),
+    [DTYPE_Q4_K] = BLOCKS(q4_k_read, NULL),
+    [DTYPE_Q5_K] = BLOCKS(q5_k_read, NULL),
+    [DTYPE_Q6_K] = BLOCKS(q6_k_read, NULL),
+    [DTYPE_Q8_K] = BLOCKS(q8_k_read, NULL),
+    [DTYPE_IQ1_S] = BLOCKS(iq1_s_read, NULL),
+    [DTYPE_IQ1_M] = BLOCKS(iq1_m_read, NULL),
+    [DTYPE_IQ2_XXS] = BLOCKS(iq2_xxs_read, NULL),
+    [DTYPE_IQ2_XS] = BLOCKS(iq2_xs_read, NULL),
+    [DTYPE_IQ2_S] = BLOCKS(iq2_s_read, NULL),
+    [DTYPE_IQ3_XXS] = BLOCKS(iq3_xxs_read, NULL),
+    [DTYPE_IQ3_S] = BLOCKS(iq3_s_read, NULL),
+    [DTYPE_IQ4_NL] = BLOCKS(iq4_nl_read, NULL),
+    [DTYPE_IQ4_XS] = BLOCKS(iq4_xs_read, NULL),
+    [DTYPE_TQ1_0] = BLOCKS(tq1_0_read, NULL),
+    [DTYPE_TQ2_0] = BLOCKS(tq2_0_read, NULL),
+    [DTYPE_MXFP4] = BLOCKS(mxfp4_read, NULL),
+    [DTYPE_NVFP4] = BLOCKS(nvfp4_read, NULL),
+    [DTYPE_Q1_0] = BLOCKS(q1_0_read, NULL),
+    [DTYPE_Q2_0] = BLOCKS(q2_0_read, NULL),
 };
 
 bool rows_readable(enum dtype dtype)
 {
-    return (unsigned)dtype < DTYPE_COUNT && converters[dtype].to_f64;
+    return (unsigned)dtype < DTYPE_COUNT && (converters[dtype].to_f64 || converters[dtype].read_block);
 }
 
 bool rows_writable(enum dtype dtype)
@@ -116,22 +151,75 @@ bool rows_writable(enum dtype dtype)
     return (unsigned)dtype < DTYPE_COUNT && converters[dtype].from_f64;
 }
 
+bool rows_quantisable(enum dtype dtype)
+{
+    return rows_writable(dtype) || ((unsigned)dtype < DTYPE_COUNT && converters[dtype].write_block);
+}
+
+/* One block at a time; of the first and the last, a part may be wanted. */
+#define READ_BLOCKS(TYPE)                                                                                    \
+    do {                                                                                                     \
+        const struct dtype_facts *facts = dtype_facts(dtype);                                                \
+        size_t skip = at % facts->block_elements, done = 0;                                                  \
+        float block[QUANT_LARGEST_BLOCK];                                                                    \
+        p += at / facts->block_elements * (facts->block_bits / 8);                                           \
+        for (; done < n; p += facts->block_bits / 8, skip = 0) {                                             \
+            size_t whole = facts->block_elements - skip, wanted = n - done < whole ? n - done : whole;       \
+            converters[dtype].read_block(p, block);                                                          \
+            for (size_t i = 0; i < wanted; i++)                                                              \
+                dst[done + i] = (TYPE)block[skip + i];                                                       \
+            done += wanted;                                                                                  \
+        }                                                                                                    \
+    } while (0)
+
+void rows_slice_real(enum dtype dtype, const void *src, uint64_t at, size_t n, real *dst)
+{
+    const uint8_t *p = src;
+
+    assert(rows_readable(dtype));
+    if (converters[dtype].read_block)
+        READ_BLOCKS(real);
+    else
+        converters[dtype].to_real(p + at * (dtype_facts(dtype)->block_bits / 8), n, dst);
+}
+
+void rows_slice_f64(enum dtype dtype, const void *src, uint64_t at, size_t n, double *dst)
+{
+    const uint8_t *p = src;
+
+    assert(rows_readable(dtype));
+    if (converters[dtype].read_block)
+        READ_BLOCKS(double);
+    else
+        converters[dtype].to_f64(p + at * (dtype_facts(dtype)->block_bits / 8), n, dst);
+}
+
 void rows_to_real(enum dtype dtype, const void *src, size_t n, real *dst)
 {
-    assert(rows_readable(dtype));
-    converters[dtype].to_real(src, n, dst);
+    rows_slice_real(dtype, src, 0, n, dst);
 }
 
 void rows_to_f64(enum dtype dtype, const void *src, size_t n, double *dst)
 {
-    assert(rows_readable(dtype));
-    converters[dtype].to_f64(src, n, dst);
+    rows_slice_f64(dtype, src, 0, n, dst);
 }
 
 void rows_from_f64(enum dtype dtype, const double *src, size_t n, void *dst)
 {
-    assert(rows_writable(dtype));
-    converters[dtype].from_f64(src, n, dst);
+    const struct dtype_facts *facts = dtype_facts(dtype);
+    float block[QUANT_LARGEST_BLOCK];
+    uint8_t *p = dst;
+
+    assert(rows_quantisable(dtype) && n % facts->block_elements == 0);
+    if (converters[dtype].from_f64) {
+        converters[dtype].from_f64(src, n, dst);
+        return;
+    }
+    for (size_t at = 0; at < n; at += facts->block_elements, p += facts->block_bits / 8) {
+        for (size_t i = 0; i < facts->block_elements; i++)
+            block[i] = (float)src[at + i];
+        converters[dtype].write_block(block, p);
+    }
 }
 
 /* ---- rounding along a key ----

@@ -21,7 +21,6 @@ struct part {
 
 struct statistics_scan {
     const struct tensor *tensor;
-    size_t width; /* bytes of an element */
     uint64_t first;
     struct part *parts;
 };
@@ -86,7 +85,7 @@ static void statistics_task(void *user, size_t task, unsigned worker)
     for (uint64_t i = begin; i < end; i += PIECE) {
         double values[PIECE];
         size_t n = end - i < PIECE ? (size_t)(end - i) : PIECE;
-        rows_to_f64(t->dtype, (const uint8_t *)t->data + i * scan->width, n, values);
+        rows_slice_f64(t->dtype, t->data, i, n, values);
         struct part piece = measure(values, n);
         join(&sum, &piece);
     }
@@ -101,7 +100,7 @@ bool tensor_statistics_apply(const struct tensor *tensor)
 bool tensor_statistics(const struct context *context, const struct tensor *tensor,
                        struct tensor_statistics *out, struct error *err)
 {
-    struct statistics_scan scan = {.tensor = tensor, .width = dtype_facts(tensor->dtype)->block_bits / 8};
+    struct statistics_scan scan = {.tensor = tensor};
     uint64_t n_tasks = tensor->elements / BLOCK + (tensor->elements % BLOCK != 0);
     struct part sum = {0};
     bool ok = true;

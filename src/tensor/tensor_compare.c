@@ -22,8 +22,7 @@ struct sums { /* of a block */
 
 struct comparison {
     const struct tensor *a, *b;
-    size_t width_a, width_b; /* bytes of an element */
-    enum dtype narrow;       /* the dtype that the other side may have been rounded to; DTYPE_COUNT: none */
+    enum dtype narrow; /* the dtype that the other side may have been rounded to; DTYPE_COUNT: none */
     bool b_is_narrow;
     size_t first; /* task of this batch */
     struct sums *sums;
@@ -135,8 +134,8 @@ static void values_task(void *user, size_t task, unsigned worker)
     for (uint64_t i = begin; i < end; i += PIECE) {
         double a[PIECE], b[PIECE];
         size_t n = end - i < PIECE ? (size_t)(end - i) : PIECE;
-        rows_to_f64(c->a->dtype, (const uint8_t *)c->a->data + i * c->width_a, n, a);
-        rows_to_f64(c->b->dtype, (const uint8_t *)c->b->data + i * c->width_b, n, b);
+        rows_slice_f64(c->a->dtype, c->a->data, i, n, a);
+        rows_slice_f64(c->b->dtype, c->b->data, i, n, b);
         for (size_t k = 0; k < n; k++)
             add_element(&s, a[k], b[k], i + k);
         if (c->narrow != DTYPE_COUNT)
@@ -172,7 +171,7 @@ static struct sums add_up(const struct sums *sums, uint64_t n)
 static void choose_narrow(struct comparison *c)
 {
     enum dtype a = c->a->dtype, b = c->b->dtype;
-    c->b_is_narrow = c->width_b <= c->width_a;
+    c->b_is_narrow = c->b->bytes <= c->a->bytes;
     enum dtype narrow = c->b_is_narrow ? b : a;
     c->narrow = a != b && rows_writable(narrow) ? narrow : DTYPE_COUNT;
 }
@@ -180,10 +179,7 @@ static void choose_narrow(struct comparison *c)
 bool tensor_compare(const struct context *context, const struct tensor *a, const struct tensor *b,
                     struct tensor_comparison *out, bool *rounded, struct error *err)
 {
-    struct comparison c = {.a = a,
-                           .b = b,
-                           .width_a = dtype_facts(a->dtype)->block_bits / 8,
-                           .width_b = dtype_facts(b->dtype)->block_bits / 8};
+    struct comparison c = {.a = a, .b = b};
     uint64_t n_tasks = n_blocks(a->elements, BLOCK);
     choose_narrow(&c);
     c.sums = n_tasks <= SIZE_MAX ? memory_zeroed((size_t)n_tasks, sizeof *c.sums) : NULL;

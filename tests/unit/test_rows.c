@@ -156,7 +156,10 @@ START_TEST(each_dtype_is_readable_or_not)
         bool writable = d == DTYPE_F32 || d == DTYPE_F16 || d == DTYPE_BF16;
         ck_assert_int_eq(rows_writable((enum dtype)d), writable);
         ck_assert(!writable || rows_readable((enum dtype)d));
+        ck_assert(!writable || rows_quantisable((enum dtype)d));
+        ck_assert(rows_readable((enum dtype)d) || dtype_facts((enum dtype)d)->block_elements == 1);
     }
+    ck_assert(rows_quantisable(DTYPE_Q4_0) && !rows_quantisable(DTYPE_Q4_K) && !rows_quantisable(DTYPE_F64));
     ck_assert(!rows_readable(DTYPE_F8_E4M3) && !rows_readable(DTYPE_C64) && !rows_readable(DTYPE_F4));
     ck_assert(rows_readable(DTYPE_F64) && rows_readable(DTYPE_BOOL) && rows_readable(DTYPE_I64));
 }
