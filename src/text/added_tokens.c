@@ -4,6 +4,7 @@
 
 #include "chars.h"
 #include "memory.h"
+#include "tokenizer.h"
 #include "utf8.h"
 
 enum { LONGEST = 4096 }; /* bytes of one added token: keeps the search linear in the text */
@@ -203,7 +204,8 @@ static bool split_piece(const struct added_tokens *added, const struct added_mat
         }
         size_t start = i, end = i + token->normal.length;
         i = end;
-        if (start < done || (token->single_word && !stands_alone(text, n, start, end)))
+        if (start < done || (e->marked && token->was_special) ||
+            (token->single_word && !stands_alone(text, n, start, end)))
             continue;
         widen(token, text, n, done, &start, &end);
         if (!encoding_add(e, piece.start + done, piece.start + start, PIECE_TEXT, err) ||
@@ -212,6 +214,34 @@ static bool split_piece(const struct added_tokens *added, const struct added_mat
         done = end;
     }
     return encoding_add(e, piece.start + done, piece.end, PIECE_TEXT, err);
+}
+
+/* Byte of the text where byte `origin` of the original begins. */
+static size_t byte_of(const struct aligned *text, size_t from, size_t origin)
+{
+    while (from < text->n && text->origin[from] < origin)
+        from++;
+    return from;
+}
+
+bool added_tokens_mark(const struct added_tokens *added, struct encoding *e, const struct token_mark *marks,
+                       size_t n_marks, struct error *err)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < n_marks; i++) {
+        const struct added_token *token = added_tokens_by_id(added, marks[i].id);
+        size_t start = byte_of(&e->text, done, marks[i].start), end = byte_of(&e->text, start, marks[i].end);
+        size_t limit = i + 1 < n_marks ? byte_of(&e->text, end, marks[i + 1].start) : e->text.n;
+        if (token)
+            widen(token, e->text.data, limit, done, &start, &end);
+        if (!encoding_add(e, done, start, PIECE_TEXT, err) || !encoding_add(e, start, end, marks[i].id, err))
+            return false;
+        done = end;
+    }
+    if (!encoding_add(e, done, e->text.n, PIECE_TEXT, err))
+        return false;
+    encoding_advance(e);
+    return true;
 }
 
 bool added_tokens_split(const struct added_tokens *added, const struct added_matcher *matcher,

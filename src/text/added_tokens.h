@@ -40,6 +40,11 @@ void added_tokens_release(struct added_tokens *added);
 const struct added_token *added_tokens_by_id(const struct added_tokens *added, uint32_t id);
 struct added_token *added_tokens_find(const struct added_tokens *added, const char *content, size_t n);
 
+/* Cuts the marks (tokenizer.h) out of a text that nothing was done to yet. */
+struct token_mark;
+bool added_tokens_mark(const struct added_tokens *added, struct encoding *e, const struct token_mark *marks,
+                       size_t n_marks, struct error *err);
+
 /* Cuts the tokens of a matcher out of every piece that is no token yet. */
 bool added_tokens_split(const struct added_tokens *added, const struct added_matcher *matcher,
                         struct encoding *e, struct error *err);

@@ -21,6 +21,7 @@ struct piece_list {
 struct encoding {
     struct aligned text, next; /* stages that change the text write the next one */
     struct piece_list pieces, next_pieces;
+    bool marked; /* special tokens were marked: none is looked for */
     struct match_list matches;
     struct bpe_work work;
 };

@@ -190,23 +190,41 @@ static bool add_affix(const struct affix_ids *affix, size_t at, struct token_lis
     return true;
 }
 
+/* From the pieces that e begins with to tokens. */
+static bool encode_pieces(const struct tokenizer *t, struct encoding *e, size_t n, struct token_list *out,
+                          struct error *err)
+{
+    size_t first = out->n;
+    bool fine = added_tokens_split(&t->added, &t->added.raw, e, err) && normalize(&t->normalizers, e, err) &&
+                added_tokens_split(&t->added, &t->added.normal, e, err) &&
+                pretokenize(&t->pretokenizers, e, err) && run_model(t, e, out, err);
+    if (fine)
+        place(&e->text, n, out->items + first, out->n - first);
+    return fine;
+}
+
 bool tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, bool special,
                       struct token_list *out, struct error *err)
 {
     struct encoding e;
-    size_t before = out->n, first = before;
-    bool fine = encoding_init(&e, text, n, err) && added_tokens_split(&t->added, &t->added.raw, &e, err) &&
-                normalize(&t->normalizers, &e, err) &&
-                added_tokens_split(&t->added, &t->added.normal, &e, err) &&
-                pretokenize(&t->pretokenizers, &e, err) && (!special || add_affix(&t->before, 0, out, err));
-    if (fine) {
-        first = out->n;
-        fine = run_model(t, &e, out, err);
-    }
-    if (fine) {
-        place(&e.text, n, out->items + first, out->n - first);
-        fine = !special || add_affix(&t->after, n, out, err);
-    }
+    size_t before = out->n;
+    bool fine = encoding_init(&e, text, n, err) && (!special || add_affix(&t->before, 0, out, err)) &&
+                encode_pieces(t, &e, n, out, err) && (!special || add_affix(&t->after, n, out, err));
+    if (!fine)
+        out->n = before;
+    encoding_release(&e);
+    return fine;
+}
+
+bool tokenizer_encode_marked(const struct tokenizer *t, const char *text, size_t n,
+                             const struct token_mark *marks, size_t n_marks, struct token_list *out,
+                             struct error *err)
+{
+    struct encoding e;
+    size_t before = out->n;
+    bool fine = encoding_init(&e, text, n, err);
+    e.marked = true;
+    fine = fine && added_tokens_mark(&t->added, &e, marks, n_marks, err) && encode_pieces(t, &e, n, out, err);
     if (!fine)
         out->n = before;
     encoding_release(&e);

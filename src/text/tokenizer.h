@@ -40,6 +40,16 @@ void tokenizer_close(struct tokenizer *tokenizer);
  * U+FFFD for its bad bytes, as in Python. */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t n, bool special,
                       struct token_list *out, struct error *err);
+/* The same of a text with tokens at given places (marks, in order): [start, end) of each is this token,
+ * whatever the bytes there are, and takes in white space beside it as its kind does. Nowhere else is a
+ * special token recognised, however it is spelt; the post-processor adds nothing. */
+struct token_mark {
+    size_t start, end;
+    uint32_t id;
+};
+bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text, size_t n,
+                             const struct token_mark *marks, size_t n_marks, struct token_list *out,
+                             struct error *err);
 /* The decoder's text; special tokens left out with skip_special. Bytes that are not UTF-8 come as U+FFFD. */
 bool tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n, bool skip_special,
                       struct str *out, struct error *err);
