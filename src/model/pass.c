@@ -201,6 +201,12 @@ bool pass_append(struct pass *pass, const uint32_t *ids, struct error *err)
 
 /* ---- what a run leaves ---- */
 
+void pass_head(const struct pass *pass, const real *states, size_t n, real *normed, real *logits)
+{
+    forward_norm(pass, 0, ROLE_FINAL_NORM, ROLE_FINAL_NORM_BIAS, states, n, normed);
+    pass_matmul(pass, 0, ROLE_HEAD, ROLE_COUNT, normed, n, logits);
+}
+
 bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *logits, struct error *err)
 {
     size_t width = pass->model->config.width, vocabulary = pass->model->config.vocabulary;
@@ -220,8 +226,7 @@ bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *
                                  place->position, place->sequence);
             memcpy(pass->add + i * width, pass->top + row * width, width * sizeof(real));
         }
-        forward_norm(pass, 0, ROLE_FINAL_NORM, ROLE_FINAL_NORM_BIAS, pass->add, now, pass->normed);
-        pass_matmul(pass, 0, ROLE_HEAD, ROLE_COUNT, pass->normed, now, logits + first * vocabulary);
+        pass_head(pass, pass->add, now, pass->normed, logits + first * vocabulary);
     }
     return true;
 }

@@ -111,6 +111,10 @@ bool pass_append(struct pass *pass, const uint32_t *ids, struct error *err);
 /* Logits [n, vocabulary] = head(final norm(state)). Places must have been run last time. */
 bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *logits, struct error *err);
 
+/* The same of any states [n, width], of whatever layer: logits [n, vocabulary]; `normed` [n, width] is
+ * scratch. A tap may call it. */
+void pass_head(const struct pass *pass, const real *states, size_t n, real *normed, real *logits);
+
 /* After pass_run or pass_resume of a resumable pass: from dlogits [n, vocabulary] at these places down to the
  * raw MLP output of resume_layer: gradient [n_sequences, width] at position at[s] of every sequence (zeros
  * for PASS_NOWHERE). What taps wrote counts as a constant where it was not kept (the attention pattern). */
