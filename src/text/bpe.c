@@ -1,13 +1,12 @@
 #include "bpe.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "memory.h"
 #include "quote.h"
 #include "utf8.h"
 
-#define NONE BPE_NONE
+#define NONE NO_PIECE
 
 struct bpe_symbol {
     uint32_t id, length;     /* length: bytes of the text that it stands for */
@@ -31,12 +30,7 @@ void bpe_prepare(struct bpe *bpe)
         if (!vocabulary_find(bpe->vocabulary, bytes, utf8_encode(code, bytes), &bpe->quick[code]))
             bpe->quick[code] = NONE;
     }
-    for (unsigned byte = 0; byte < 256; byte++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", byte);
-        if (!vocabulary_find(bpe->vocabulary, name, 6, &bpe->bytes[byte]))
-            bpe->bytes[byte] = NONE;
-    }
+    byte_pieces_find(bpe->vocabulary, bpe->bytes);
     bpe->unknown = NONE;
     if (bpe->unknown_piece)
         vocabulary_find(bpe->vocabulary, bpe->unknown_piece, strlen(bpe->unknown_piece), &bpe->unknown);
@@ -178,23 +172,18 @@ static bool find_character(const struct bpe *bpe, uint32_t code, const char *byt
                            bool is_last, uint32_t *id)
 {
     const char *prefix = is_first ? "" : bpe->prefix, *suffix = is_last ? bpe->suffix : "";
-    if (*prefix || *suffix) {
+    size_t n_prefix = strlen(prefix), n_suffix = strlen(suffix);
+    if (n_prefix || n_suffix) {
         char piece[2 * BPE_MAX_AFFIX + 8];
-        int length = snprintf(piece, sizeof piece, "%s%.*s%s", prefix, (int)n, bytes, suffix);
-        return vocabulary_find(bpe->vocabulary, piece, (size_t)length, id);
+        memcpy(piece, prefix, n_prefix);
+        memcpy(piece + n_prefix, bytes, n); /* which may be a NUL */
+        memcpy(piece + n_prefix + n, suffix, n_suffix);
+        return vocabulary_find(bpe->vocabulary, piece, n_prefix + n + n_suffix, id);
     }
     if (code >= BPE_QUICK)
         return vocabulary_find(bpe->vocabulary, bytes, n, id);
     *id = bpe->quick[code];
     return *id != NONE;
-}
-
-static bool has_bytes(const struct bpe *bpe, const char *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (bpe->bytes[(unsigned char)bytes[i]] == NONE)
-            return false;
-    return bpe->byte_fallback;
 }
 
 /* A character outside the vocabulary. Like the tokenizers library, bytes overtake an unknown token that may
@@ -204,7 +193,7 @@ static bool put_stranger(struct symbol_reader *r, const char *bytes, size_t n, s
 {
     const struct bpe *bpe = r->bpe;
     struct bpe_work *w = r->work;
-    if (has_bytes(bpe, bytes, n)) {
+    if (bpe->byte_fallback && byte_pieces_complete(bpe->bytes, bytes, n)) {
         r->last = NONE;
         for (size_t i = 0; i < n; i++)
             if (!put(w, bpe->bytes[(unsigned char)bytes[i]], 1, true, err))

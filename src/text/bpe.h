@@ -10,12 +10,12 @@
 #ifndef LANCET_BPE_H
 #define LANCET_BPE_H
 
+#include "byte_pieces.h"
 #include "merges.h"
 #include "tokenizer.h"
 #include "vocabulary.h"
 
 enum { BPE_QUICK = 0x180 };
-#define BPE_NONE UINT32_MAX
 
 struct bpe {
     const struct vocabulary *vocabulary; /* borrowed */
@@ -24,9 +24,9 @@ struct bpe {
         *suffix; /* of a character that is not the first / the last of its piece; "" for none */
     bool fuse_unknown, byte_fallback, ignore_merges;
     const char *unknown_piece; /* NULL: unknown characters are dropped */
-    uint32_t unknown;          /* its id; BPE_NONE when the vocabulary lacks it, an error once it is needed */
-    uint32_t bytes[256];       /* ids of <0x00> to <0xFF>, or BPE_NONE */
-    uint32_t quick[BPE_QUICK]; /* ids of the first characters of Unicode, or BPE_NONE */
+    uint32_t unknown;          /* its id; NO_PIECE when the vocabulary lacks it, an error once it is needed */
+    uint32_t bytes[256];       /* ids of <0x00> to <0xFF>, or NO_PIECE */
+    uint32_t quick[BPE_QUICK]; /* ids of the first characters of Unicode, or NO_PIECE */
 };
 
 enum { BPE_MAX_AFFIX = 64 }; /* bytes of a prefix or a suffix */

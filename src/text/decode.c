@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "byte_map.h"
+#include "byte_pieces.h"
 #include "memory.h"
 #include "utf8.h"
 
@@ -140,24 +141,6 @@ static bool run_replace(const struct stage *s, struct pieces *p, struct error *e
     return take(p, &made, fine);
 }
 
-/* <0x0A>, as the tokenizers library reads it: both cases of digits. */
-static bool is_byte(const char *piece, size_t n, unsigned char *byte)
-{
-    static const char digits[] = "0123456789abcdef";
-    if (n != 6 || memcmp(piece, "<0x", 3) != 0 || piece[5] != '>')
-        return false;
-    unsigned value = 0;
-    for (int i = 3; i < 5; i++) {
-        char c = piece[i] >= 'A' && piece[i] <= 'F' ? (char)(piece[i] | 0x20) : piece[i];
-        const char *digit = c ? strchr(digits, c) : NULL;
-        if (!digit)
-            return false;
-        value = value << 4 | (unsigned)(digit - digits);
-    }
-    *byte = (unsigned char)value;
-    return true;
-}
-
 /* A run of bytes becomes one piece, or U+FFFD for each byte where it is not UTF-8. */
 static bool end_run(const struct pieces *p, struct str *run, struct pieces *made, struct error *err)
 {
@@ -180,7 +163,7 @@ static bool run_byte_fallback(const struct stage *s, struct pieces *p, struct er
     for (size_t i = 0, n; fine && i < p->n; i++) {
         const char *piece = piece_at(p, i, &n);
         unsigned char byte;
-        if (is_byte(piece, n, &byte))
+        if (byte_piece_value(piece, n, &byte))
             str_append_bytes(&run, &byte, 1);
         else
             fine = end_run(p, &run, &made, err) && pieces_add(&made, piece, n, err);
@@ -234,6 +217,77 @@ static bool run_metaspace(const struct stage *s, struct pieces *p, struct error 
     return take(p, &made, fine);
 }
 
+static void replace_all(struct str *s, const char *old, size_t n_old, const char *new, size_t n_new)
+{
+    struct str made = {0};
+    const char *at = s->data, *end = at + s->length, *hit;
+    if (!s->length || !memmem(at, s->length, old, n_old))
+        return;
+    for (; (hit = memmem(at, (size_t)(end - at), old, n_old)); at = hit + n_old) {
+        str_append_bytes(&made, at, (size_t)(hit - at));
+        str_append_bytes(&made, new, n_new);
+    }
+    str_append_bytes(&made, at, (size_t)(end - at));
+    made.failed |= s->failed;
+    str_release(s);
+    *s = made;
+}
+
+/* English without the spaces that BERT's words leave. */
+static void clean_up(struct str *s)
+{
+    static const char *const pairs[][2] = {
+        {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
+        {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+        {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        replace_all(s, pairs[i][0], strlen(pairs[i][0]), pairs[i][1], strlen(pairs[i][1]));
+}
+
+/* A piece that begins with the prefix joins the one before it, the others get a space in front. */
+static bool run_wordpiece(const struct stage *s, struct pieces *p, struct error *err)
+{
+    struct pieces made = {0};
+    struct str one = {0};
+    bool fine = true;
+    size_t width = s->content.length;
+    for (size_t i = 0, n; fine && i < p->n; i++) {
+        const char *piece = piece_at(p, i, &n);
+        bool first = i == 0 && !p->inside, joins = n >= width && !memcmp(piece, s->content.data, width);
+        size_t skip = !first && joins ? width : 0;
+        str_clear(&one);
+        if (!first && !joins)
+            str_append(&one, " ");
+        str_append_bytes(&one, piece + skip, n - skip);
+        if (s->cleanup)
+            clean_up(&one);
+        made.bytes.failed |= one.failed;
+        fine = pieces_add(&made, one.data ? one.data : "", one.length, err);
+    }
+    str_release(&one);
+    return take(p, &made, fine);
+}
+
+/* The suffix of a word is a space, but at the end. */
+static bool run_bpe(const struct stage *s, struct pieces *p, struct error *err)
+{
+    struct pieces made = {0};
+    struct str one = {0};
+    bool fine = true;
+    for (size_t i = 0, n; fine && i < p->n; i++) {
+        const char *piece = piece_at(p, i, &n);
+        str_clear(&one);
+        str_append_bytes(&one, piece, n);
+        if (s->content.length)
+            replace_all(&one, s->content.data, s->content.length, " ", i + 1 < p->n || p->inside ? 1 : 0);
+        made.bytes.failed |= one.failed;
+        fine = pieces_add(&made, one.data ? one.data : "", one.length, err);
+    }
+    str_release(&one);
+    return take(p, &made, fine);
+}
+
 static bool prepare_strip(struct stage *s, struct error *err)
 {
     uint32_t code;
@@ -264,6 +318,14 @@ static const struct member metaspace_members[] = {
     {"prepend_scheme", MEMBER_READ, 0, false, stage_read_scheme},
 };
 
+static const struct member wordpiece_members[] = {
+    {"prefix", MEMBER_TEXT, STAGE_FIELD(content), true, NULL},
+    {"cleanup", MEMBER_BOOL, STAGE_FIELD(cleanup), true, NULL},
+};
+static const struct member bpe_members[] = {
+    {"suffix", MEMBER_TEXT, STAGE_FIELD(content), true, NULL},
+};
+
 static const struct stage_row rows[] = {
     {.type = "ByteLevel", .run.decode = run_byte_level},
     {.type = "Replace", STAGE_MEMBERS(replace_members), .run.decode = run_replace},
@@ -275,6 +337,8 @@ static const struct stage_row rows[] = {
      .defaults = {.add_prefix_space = true, .scheme = PREPEND_ALWAYS},
      .prepare = prepare_metaspace,
      .run.decode = run_metaspace},
+    {.type = "WordPiece", STAGE_MEMBERS(wordpiece_members), .run.decode = run_wordpiece},
+    {.type = "BPEDecoder", STAGE_MEMBERS(bpe_members), .run.decode = run_bpe},
 };
 
 const struct stage_kind stage_decoders = {"decoder", "decoders", rows, sizeof rows / sizeof *rows};

@@ -32,6 +32,7 @@ void encoding_release(struct encoding *e)
     free(e->next_pieces.items);
     match_list_release(&e->matches);
     bpe_work_release(&e->work);
+    unigram_work_release(&e->lattice);
 }
 
 bool encoding_add(struct encoding *e, size_t start, size_t end, uint32_t id, struct error *err)

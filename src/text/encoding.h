@@ -5,6 +5,7 @@
 #include "aligned.h"
 #include "bpe.h"
 #include "stage.h"
+#include "unigram.h"
 
 #define PIECE_TEXT UINT32_MAX
 
@@ -24,6 +25,7 @@ struct encoding {
     bool marked; /* special tokens were marked: none is looked for */
     struct match_list matches;
     struct bpe_work work;
+    struct unigram_work lattice;
 };
 
 /* One piece that is the whole text. Release after failure too. */
@@ -35,9 +37,6 @@ bool encoding_add(struct encoding *e, size_t start, size_t end, uint32_t id, str
 /* Makes the next pieces the present ones. */
 void encoding_advance(struct encoding *e);
 
-/* Puts what stands at [start, end) of `from`, changed, at the end of `to`. */
-typedef bool (*rewrite_fn)(const struct stage *stage, const struct aligned *from, size_t start, size_t end,
-                           struct aligned *to, struct error *err);
 /* Changes the text of every piece that is no token; a piece that becomes empty goes away. */
 bool encoding_rewrite(struct encoding *e, const struct stage *stage, rewrite_fn rewrite, struct error *err);
 

@@ -85,20 +85,39 @@ bool json_members(struct json_reader *r, const char *what, const struct member *
     return false;
 }
 
+/* Moves `ahead`, a copy that the caller releases, to the value of a member. */
+static bool seek(struct json_reader *ahead, const struct json_reader *r, const char *key, bool *found,
+                 struct error *err)
+{
+    struct json_text name;
+    bool more, fine;
+    *ahead = *r;
+    ahead->scan.buffer = NULL;
+    ahead->scan.buffer_size = 0;
+    *found = false;
+    fine = json_object_begin(&ahead->scan, err);
+    while (fine && !*found && (fine = json_object_next(&ahead->scan, &name, &more, err)) && more) {
+        *found = json_text_equal(name, key);
+        fine = *found || json_skip(&ahead->scan, NULL, NULL, err);
+    }
+    return fine;
+}
+
 bool json_look(const struct json_reader *r, const char *key, struct json_text *out, bool *found,
                struct error *err)
 {
-    struct json_reader ahead = *r;
-    ahead.scan.buffer = NULL;
-    ahead.scan.buffer_size = 0;
+    struct json_reader ahead;
     struct member row = {.name = key, .kind = MEMBER_TEXT};
-    struct json_text name;
-    bool more, fine = json_object_begin(&ahead.scan, err);
-    *found = false;
-    while (fine && !*found && (fine = json_object_next(&ahead.scan, &name, &more, err)) && more) {
-        *found = json_text_equal(name, key);
-        fine = *found ? read_member(&ahead, &row, out, err) : json_skip(&ahead.scan, NULL, NULL, err);
-    }
+    bool fine = seek(&ahead, r, key, found, err) && (!*found || read_member(&ahead, &row, out, err));
+    json_scan_release(&ahead.scan);
+    return fine;
+}
+
+bool json_look_type(const struct json_reader *r, const char *key, enum json_type *out, bool *found,
+                    struct error *err)
+{
+    struct json_reader ahead;
+    bool fine = seek(&ahead, r, key, found, err) && (!*found || json_peek(&ahead.scan, out, err));
     json_scan_release(&ahead.scan);
     return fine;
 }

@@ -40,6 +40,10 @@ bool json_keep(struct json_reader *r, struct json_text text, struct json_text *o
 bool json_look(const struct json_reader *r, const char *key, struct json_text *out, bool *found,
                struct error *err);
 
+/* The type of the member `key` of the object that comes next, without moving. */
+bool json_look_type(const struct json_reader *r, const char *key, enum json_type *out, bool *found,
+                    struct error *err);
+
 /* Puts file, line and column before an error of kind ERROR_FORMAT or ERROR_UNSUPPORTED. Returns false. */
 bool json_place(const struct json_reader *r, struct error *err);
 

@@ -62,24 +62,6 @@ static bool read_dropout(struct json_reader *r, void *base, struct error *err)
     return json_place(r, err);
 }
 
-bool tokenizer_read_vocabulary(struct json_reader *r, struct vocabulary *v, struct error *err)
-{
-    struct json_text piece;
-    bool more;
-    if (!json_object_begin(&r->scan, err))
-        return false;
-    while (json_object_next(&r->scan, &piece, &more, err)) {
-        uint64_t id;
-        if (!more)
-            return vocabulary_finish(v, err) || json_place(r, err);
-        if (!json_u64(&r->scan, &id, err))
-            return false;
-        if (!vocabulary_add(v, piece.data, piece.length, id, err))
-            return json_place(r, err);
-    }
-    return false;
-}
-
 static bool read_vocabulary(struct json_reader *r, void *base, struct error *err)
 {
     struct bpe_reading *reading = base;
@@ -221,14 +203,4 @@ static bool encode_bpe(const struct tokenizer *t, struct encoding *e, struct pie
            bpe_encode(&t->bpe, e->text.data, piece.start, piece.end, &e->work, out, err);
 }
 
-static const struct model_row models[] = {
-    {.type = "BPE", .read = read_bpe, .encode = encode_bpe},
-};
-
-const struct model_row *tokenizer_model(struct json_text type)
-{
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        if (json_text_equal(type, models[i].type))
-            return &models[i];
-    return NULL;
-}
+const struct model_row model_bpe = {.type = "BPE", .read = read_bpe, .encode = encode_bpe};

@@ -152,6 +152,50 @@ static bool prepare_template(struct stage *stage, struct error *err)
            error_set(err, ERROR_UNSUPPORTED, "a template with %zu times the text is not supported", texts);
 }
 
+/* BertProcessing and RobertaProcessing: {"cls": [PIECE, ID], "sep": [PIECE, ID]}, one before the text, one
+ * behind it. */
+static bool read_mark(struct json_reader *r, struct stage *stage, const char *name, struct error *err)
+{
+    struct affixes *affixes = affixes_of(r, stage, err);
+    struct json_text piece;
+    uint64_t id;
+    bool more;
+    if (!affixes || !json_array_begin(&r->scan, err) || !json_array_next(&r->scan, &more, err))
+        return false;
+    if (!more || !json_string(&r->scan, &piece, err) || !json_array_next(&r->scan, &more, err) || !more)
+        return more ? false : json_scan_error(&r->scan, err, "\"%s\" is not a piece and its id", name);
+    if (!json_u64(&r->scan, &id, err) || !json_array_next(&r->scan, &more, err))
+        return false;
+    if (more || id > UINT32_MAX)
+        return json_scan_error(&r->scan, err, "\"%s\" is not a piece and its id", name);
+    affixes->specials[affixes->n_specials++] =
+        (struct special){.name = {name, strlen(name)}, .ids = {(uint32_t)id}, .n = 1};
+    return true;
+}
+
+static bool read_cls(struct json_reader *r, void *base, struct error *err)
+{
+    return read_mark(r, base, "cls", err);
+}
+
+static bool read_sep(struct json_reader *r, void *base, struct error *err)
+{
+    return read_mark(r, base, "sep", err);
+}
+
+static bool prepare_marks(struct stage *stage, struct error *err)
+{
+    (void)err;
+    stage->affixes->items[0].name = (struct json_text){"cls", 3};
+    stage->affixes->items[2].name = (struct json_text){"sep", 3};
+    stage->affixes->n_items = 3;
+    return true;
+}
+
+static const struct member mark_members[] = {
+    {"cls", MEMBER_READ, 0, true, read_cls},
+    {"sep", MEMBER_READ, 0, true, read_sep},
+};
 static const struct member template_members[] = {
     {"single", MEMBER_READ, 0, true, read_single},
     {"special_tokens", MEMBER_READ, 0, true, read_specials},
@@ -159,6 +203,8 @@ static const struct member template_members[] = {
 
 static const struct stage_row rows[] = {
     {.type = "TemplateProcessing", STAGE_MEMBERS(template_members), .prepare = prepare_template},
+    {.type = "BertProcessing", STAGE_MEMBERS(mark_members), .prepare = prepare_marks},
+    {.type = "RobertaProcessing", STAGE_MEMBERS(mark_members), .prepare = prepare_marks},
     {.type = "ByteLevel"}, /* trims offsets only, which lancet keeps whole */
 };
 

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "byte_map.h"
 #include "chars.h"
+#include "normalizers.h"
 #include "quote.h"
 #include "utf8.h"
 
@@ -106,6 +106,18 @@ static bool run_whitespace(const struct stage *s, struct encoding *e, struct err
     return encoding_split(e, s, find_words, SPLIT_REMOVED, true, err);
 }
 
+/* The white space of BERT goes away, each of its marks stands alone. */
+static bool run_bert(const struct stage *s, struct encoding *e, struct error *err)
+{
+    return encoding_split(e, s, find_space, SPLIT_REMOVED, false, err) &&
+           encoding_split(e, s, find_punctuation, SPLIT_ISOLATED, false, err);
+}
+
+static bool run_delimiter(const struct stage *s, struct encoding *e, struct error *err)
+{
+    return encoding_split(e, s, find_pattern, SPLIT_REMOVED, false, err);
+}
+
 static bool rewrite_prefix_space(const struct stage *s, const struct aligned *from, size_t start, size_t end,
                                  struct aligned *to, struct error *err)
 {
@@ -114,27 +126,11 @@ static bool rewrite_prefix_space(const struct stage *s, const struct aligned *fr
            aligned_copy(to, from, start, end, err);
 }
 
-static bool rewrite_bytes(const struct stage *s, const struct aligned *from, size_t start, size_t end,
-                          struct aligned *to, struct error *err)
-{
-    (void)s;
-    if (!aligned_reserve(to, 2 * (end - start), err))
-        return false;
-    for (size_t i = start; i < end; i++) {
-        size_t n = utf8_encode(byte_map_character((unsigned char)from->data[i]), to->data + to->n);
-        to->origin[to->n] = from->origin[i];
-        to->origin[to->n + 1] = from->origin[i + 1]; /* of a second byte, or of what follows */
-        to->n += n;
-        to->origin[to->n] = from->origin[i + 1];
-    }
-    return true;
-}
-
 static bool run_byte_level(const struct stage *s, struct encoding *e, struct error *err)
 {
     return (!s->add_prefix_space || encoding_rewrite(e, s, rewrite_prefix_space, err)) &&
            (!s->use_regex || encoding_split(e, s, find_pattern, SPLIT_ISOLATED, false, err)) &&
-           encoding_rewrite(e, s, rewrite_bytes, err);
+           encoding_rewrite(e, s, rewrite_byte_level, err);
 }
 
 static bool rewrite_metaspace(const struct stage *s, const struct aligned *from, size_t start, size_t end,
@@ -168,10 +164,23 @@ static bool prepare_byte_level(struct stage *s, struct error *err)
     return !s->use_regex || pattern_new(gpt2_words, sizeof gpt2_words - 1, true, &s->pattern, err);
 }
 
-static bool prepare_metaspace(struct stage *s, struct error *err)
+static bool is_character(struct json_text text)
 {
     uint32_t code;
-    if (!s->content.length || utf8_decode(s->content.data, s->content.length, &code) != s->content.length)
+    return text.length && utf8_decode(text.data, text.length, &code) == text.length;
+}
+
+static bool prepare_delimiter(struct stage *s, struct error *err)
+{
+    if (!is_character(s->content))
+        return error_set(err, ERROR_FORMAT, "the delimiter of a CharDelimiterSplit is %s, not one character",
+                         quote_bytes(s->content.data, s->content.length).text);
+    return pattern_new(s->content.data, s->content.length, false, &s->pattern, err);
+}
+
+static bool prepare_metaspace(struct stage *s, struct error *err)
+{
+    if (!is_character(s->content))
         return error_set(err, ERROR_FORMAT, "the replacement of a Metaspace is %s, not one character",
                          quote_bytes(s->content.data, s->content.length).text);
     if (!s->add_prefix_space && s->scheme == PREPEND_ALWAYS)
@@ -189,6 +198,9 @@ static const struct member digits_members[] = {
 };
 static const struct member punctuation_members[] = {
     {"behavior", MEMBER_READ, 0, false, stage_read_behavior},
+};
+static const struct member delimiter_members[] = {
+    {"delimiter", MEMBER_TEXT, STAGE_FIELD(content), true, NULL},
 };
 static const struct member byte_level_members[] = {
     {"add_prefix_space", MEMBER_BOOL, STAGE_FIELD(add_prefix_space), true, NULL},
@@ -210,6 +222,11 @@ static const struct stage_row rows[] = {
      .run.pretokenize = run_punctuation},
     {.type = "Whitespace", .run.pretokenize = run_whitespace},
     {.type = "WhitespaceSplit", .run.pretokenize = run_whitespace_split},
+    {.type = "BertPreTokenizer", .run.pretokenize = run_bert},
+    {.type = "CharDelimiterSplit",
+     STAGE_MEMBERS(delimiter_members),
+     .prepare = prepare_delimiter,
+     .run.pretokenize = run_delimiter},
     {.type = "ByteLevel",
      STAGE_MEMBERS(byte_level_members),
      .defaults = {.use_regex = true},

@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "charsmap.h"
 #include "memory.h"
 #include "quote.h"
 
-static bool add(struct stage_list *list, struct stage stage, struct error *err)
+bool stage_list_add(struct stage_list *list, struct stage stage, struct error *err)
 {
     if (list->n == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 4;
@@ -19,10 +20,16 @@ static bool add(struct stage_list *list, struct stage stage, struct error *err)
     return true;
 }
 
+static void release(struct stage *stage)
+{
+    pattern_free(stage->pattern);
+    charsmap_free(stage->charsmap);
+}
+
 void stage_list_release(struct stage_list *list)
 {
     for (size_t i = 0; i < list->n; i++)
-        pattern_free(list->items[i].pattern);
+        release(&list->items[i]);
     free(list->items);
     *list = (struct stage_list){0};
 }
@@ -78,9 +85,20 @@ bool stage_read(struct json_reader *r, const struct stage_kind *kind, struct sta
     struct stage stage = row->defaults;
     stage.row = row;
     bool fine = json_members(r, row->type, row->members, row->n_members, &stage, err) &&
-                (!row->prepare || row->prepare(&stage, err) || json_place(r, err)) && add(list, stage, err);
+                (!row->prepare || row->prepare(&stage, err) || json_place(r, err)) &&
+                stage_list_add(list, stage, err);
     if (!fine)
-        pattern_free(stage.pattern);
+        release(&stage);
+    return fine;
+}
+
+bool stage_list_add_json(struct stage_list *list, const struct stage_kind *kind, struct arena *arena,
+                         const char *json, struct error *err)
+{
+    struct json_reader r = {.arena = arena};
+    json_scan_init(&r.scan, kind->what, json, strlen(json));
+    bool fine = stage_read(&r, kind, list, err);
+    json_scan_release(&r.scan);
     return fine;
 }
 

@@ -19,23 +19,36 @@ enum split_behavior {
 
 enum prepend_scheme { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER };
 
+enum accents { ACCENTS_AS_LOWERCASE, ACCENTS_KEEP, ACCENTS_STRIP };
+
 struct encoding;
 struct pieces;
 struct aligned;
 struct affixes;
+struct charsmap;
+struct sentencepiece_spec;
 struct stage_row;
 
 struct stage {
     const struct stage_row *row;
-    struct pattern *pattern;  /* owned; NULL for stages without one */
-    struct json_text content; /* Replace, Prepend, Strip, Metaspace: what is put in, taken away or replaced */
+    struct pattern *pattern;   /* owned; NULL for stages without one */
+    struct charsmap *charsmap; /* owned; NULL for stages without one */
+    struct json_text content;  /* what is put in, taken away or replaced */
     enum split_behavior behavior;
     enum prepend_scheme scheme;
     enum unicode_form form;
+    enum accents accents;
     bool invert, use_regex, add_prefix_space, individual_digits, split, strip_left, strip_right;
-    uint64_t start, stop;    /* Strip of a decoder: how many characters at most */
-    struct affixes *affixes; /* TemplateProcessing: its tokens, in the arena */
+    bool clean_text, chinese, lowercase, cleanup;
+    uint64_t start, stop;                  /* Strip of a decoder: how many characters at most */
+    struct affixes *affixes;               /* of a post-processor: its tokens, in the arena */
+    const struct sentencepiece_spec *spec; /* of a tokenizer.model, borrowed */
 };
+
+enum { REWRITES_MAX = 5 };
+/* Puts what stands at [start, end) of `from`, changed, at the end of `to`. */
+typedef bool (*rewrite_fn)(const struct stage *stage, const struct aligned *from, size_t start, size_t end,
+                           struct aligned *to, struct error *err);
 
 struct stage_row {
     const char *type;
@@ -44,9 +57,8 @@ struct stage_row {
     struct stage defaults;
     /* After reading: checks, compiles. NULL: nothing to do. */
     bool (*prepare)(struct stage *stage, struct error *err);
-    union { /* by the kind of the table */
-        bool (*normalize)(const struct stage *, const struct aligned *from, size_t start, size_t end,
-                          struct aligned *to, struct error *);
+    union {                                 /* by the kind of the table */
+        rewrite_fn normalize[REWRITES_MAX]; /* one after the other, up to a NULL */
         bool (*pretokenize)(const struct stage *, struct encoding *, struct error *);
         bool (*decode)(const struct stage *, struct pieces *, struct error *);
     } run;
@@ -69,6 +81,11 @@ struct stage_list { /* a zeroed one is empty */
  * type that has no row. */
 bool stage_read(struct json_reader *r, const struct stage_kind *kind, struct stage_list *list,
                 struct error *err);
+/* Appends a stage, which the list owns if that succeeds. */
+bool stage_list_add(struct stage_list *list, struct stage stage, struct error *err);
+/* Appends the stage that a JSON text says: for tokenizers whose files do not spell their stages out. */
+bool stage_list_add_json(struct stage_list *list, const struct stage_kind *kind, struct arena *arena,
+                         const char *json, struct error *err);
 void stage_list_release(struct stage_list *list);
 
 /* {"String": ".."} or {"Regex": ".."} into stage->pattern. */

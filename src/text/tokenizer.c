@@ -77,6 +77,8 @@ void tokenizer_close(struct tokenizer *t)
     stage_list_release(&t->decoders);
     vocabulary_release(&t->vocabulary);
     bpe_release(&t->bpe);
+    unigram_release(&t->unigram);
+    wordpiece_release(&t->wordpiece);
     added_tokens_release(&t->added);
     arena_release(&t->arena);
     free(t);

@@ -2,8 +2,6 @@
  * `padding` are skipped: they belong to whoever calls. */
 #include "tokenizer_parts.h"
 
-#include "quote.h"
-
 static bool read_added_token(struct json_reader *r, struct tokenizer *t, struct error *err)
 {
 #define FIELD(name) offsetof(struct added_token, name)
@@ -56,20 +54,10 @@ static bool read_decoder(struct json_reader *r, void *base, struct error *err)
     return stage_read(r, &stage_decoders, &((struct tokenizer *)base)->decoders, err);
 }
 
-/* Files from before 2022 may not name the type; those are BPE. */
 static bool read_model(struct json_reader *r, void *base, struct error *err)
 {
     struct tokenizer *t = base;
-    struct json_text type = {"BPE", 3};
-    bool found;
-    if (!json_look(r, "type", &type, &found, err))
-        return false;
-    t->model = tokenizer_model(type);
-    if (t->model)
-        return t->model->read(r, t, err);
-    error_set(err, ERROR_UNSUPPORTED, "the model %s is not supported",
-              quote_bytes(type.data, type.length).text);
-    return json_place(r, err);
+    return tokenizer_find_model(r, &t->model, err) && t->model->read(r, t, err);
 }
 
 bool tokenizer_read_json(struct tokenizer *t, const char *json, size_t n, struct error *err)

@@ -31,17 +31,6 @@ static bool read_lines(struct tokenizer *t, struct merge_reading *m, const char 
     return true;
 }
 
-static bool read_stage(struct tokenizer *t, const struct stage_kind *kind, struct stage_list *list,
-                       struct error *err)
-{
-    static const char byte_level[] = "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}";
-    struct json_reader r = {.arena = &t->arena};
-    json_scan_init(&r.scan, t->name, byte_level, sizeof byte_level - 1);
-    bool fine = stage_read(&r, kind, list, err);
-    json_scan_release(&r.scan);
-    return fine;
-}
-
 static bool read_vocabulary(struct tokenizer *t, const char *text, size_t n, struct error *err)
 {
     struct json_reader r = {.arena = &t->arena};
@@ -54,16 +43,17 @@ static bool read_vocabulary(struct tokenizer *t, const char *text, size_t n, str
 bool tokenizer_read_pair(struct tokenizer *t, const char *vocab, size_t vocab_n, const char *merges,
                          size_t merges_n, struct error *err)
 {
+    static const char byte_level[] = "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}";
     static const struct json_text end = {"<|endoftext|>", 13};
     uint32_t id;
     if (!read_vocabulary(t, vocab, vocab_n, err) ||
-        !read_stage(t, &stage_pretokenizers, &t->pretokenizers, err) ||
-        !read_stage(t, &stage_decoders, &t->decoders, err))
+        !stage_list_add_json(&t->pretokenizers, &stage_pretokenizers, &t->arena, byte_level, err) ||
+        !stage_list_add_json(&t->decoders, &stage_decoders, &t->arena, byte_level, err))
         return false;
     if (vocabulary_find(&t->vocabulary, end.data, end.length, &id) &&
         !added_tokens_add(&t->added, (struct added_token){.content = end, .special = true}, err))
         return false;
-    t->model = tokenizer_model((struct json_text){"BPE", 3});
+    t->model = &model_bpe;
     t->bpe = (struct bpe){.vocabulary = &t->vocabulary, .prefix = "", .suffix = ""};
     bpe_prepare(&t->bpe);
     struct merge_reading reading = {0};

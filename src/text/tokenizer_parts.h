@@ -9,6 +9,8 @@
 #include "postprocess.h"
 #include "stage.h"
 #include "tokenizer.h"
+#include "unigram.h"
+#include "wordpiece.h"
 
 struct model_row {
     const char *type;
@@ -25,7 +27,9 @@ struct tokenizer {
     struct stage_list normalizers, pretokenizers, processors, decoders;
     struct vocabulary vocabulary;
     const struct model_row *model;
-    struct bpe bpe;
+    struct bpe bpe; /* of the three, the model's is set */
+    struct unigram unigram;
+    struct wordpiece wordpiece;
     struct added_tokens added;
     struct affix_ids before, after;
 };
@@ -42,8 +46,12 @@ bool tokenizer_apply_config(struct tokenizer *t, const char *config, size_t n, b
 /* Gives ids to the added tokens and makes the tables: the last step. */
 bool tokenizer_finish(struct tokenizer *t, struct error *err);
 
-/* Models and their vocabulary object {piece: id, ..}. */
-const struct model_row *tokenizer_model(struct json_text type); /* NULL when there is none */
+/* The models: each is the row of its file. */
+extern const struct model_row model_bpe, model_unigram, model_wordpiece, model_wordlevel;
+/* The row for the object "model" that comes next. Files from before 2022 may not name the type: then the
+ * members tell it. ERROR_UNSUPPORTED names a type that has no row. */
+bool tokenizer_find_model(struct json_reader *r, const struct model_row **out, struct error *err);
+/* The object {piece: id, ..}. */
 bool tokenizer_read_vocabulary(struct json_reader *r, struct vocabulary *v, struct error *err);
 
 /* Pairs of pieces in order of rank. */

@@ -9,18 +9,16 @@
  * such a vocabulary is refused, so that every search is short. */
 enum { MAX_PROBE = 256, FIRST_SLOTS = 1024 };
 
-static uint64_t mix_in(uint64_t h, const char *bytes, size_t n) /* FNV-1a: goes on from where it was */
+uint64_t vocabulary_hash(uint64_t h, const char *bytes, size_t n) /* FNV-1a */
 {
     for (size_t i = 0; i < n; i++)
         h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
     return h;
 }
 
-static uint32_t hash_joined(const char *a, size_t n_a, const char *b, size_t n_b)
+static uint32_t finish_hash(uint64_t h)
 {
-    uint64_t h = mix_in(mix_in(0xcbf29ce484222325u, a, n_a), b, n_b);
-    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(h >> 32);
+    return (uint32_t)((h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32);
 }
 
 static bool slot_holds(const struct vocabulary *v, const struct vocabulary_slot *slot, uint32_t hash,
@@ -31,12 +29,12 @@ static bool slot_holds(const struct vocabulary *v, const struct vocabulary_slot 
            (n_b == 0 || memcmp(bytes + n_a, b, n_b) == 0);
 }
 
-bool vocabulary_find_joined(const struct vocabulary *v, const char *a, size_t n_a, const char *b, size_t n_b,
-                            uint32_t *id)
+bool vocabulary_find_hashed(const struct vocabulary *v, uint64_t h, const char *a, size_t n_a, const char *b,
+                            size_t n_b, uint32_t *id)
 {
     if (!v->n_slots)
         return false;
-    uint32_t hash = hash_joined(a, n_a, b, n_b);
+    uint32_t hash = finish_hash(h);
     size_t i = hash & (v->n_slots - 1);
     for (int probe = 0; probe <= MAX_PROBE && v->slots[i].offset; probe++, i = (i + 1) & (v->n_slots - 1))
         if (slot_holds(v, &v->slots[i], hash, a, n_a, b, n_b)) {
@@ -44,6 +42,13 @@ bool vocabulary_find_joined(const struct vocabulary *v, const char *a, size_t n_
             return true;
         }
     return false;
+}
+
+bool vocabulary_find_joined(const struct vocabulary *v, const char *a, size_t n_a, const char *b, size_t n_b,
+                            uint32_t *id)
+{
+    uint64_t h = vocabulary_hash(vocabulary_hash(VOCABULARY_HASH, a, n_a), b, n_b);
+    return vocabulary_find_hashed(v, h, a, n_a, b, n_b, id);
 }
 
 bool vocabulary_find(const struct vocabulary *v, const char *bytes, size_t n, uint32_t *id)
@@ -120,7 +125,7 @@ bool vocabulary_add(struct vocabulary *v, const char *bytes, size_t n, uint64_t 
     if (vocabulary_find(v, bytes, n, &other))
         return error_set(err, ERROR_FORMAT, "the piece %s is in the vocabulary twice",
                          quote_bytes(bytes, n).text);
-    uint32_t hash = hash_joined(bytes, n, "", 0);
+    uint32_t hash = finish_hash(vocabulary_hash(VOCABULARY_HASH, bytes, n));
     struct vocabulary_slot *slot = empty_slot(v->slots, v->n_slots, hash);
     if (!slot)
         return collide(err);

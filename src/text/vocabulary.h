@@ -38,6 +38,12 @@ bool vocabulary_find(const struct vocabulary *v, const char *bytes, size_t n, ui
 /* Looks for a followed by b. */
 bool vocabulary_find_joined(const struct vocabulary *v, const char *a, size_t n_a, const char *b, size_t n_b,
                             uint32_t *id);
+/* For walks along a text: the hash of bytes that follow those hashed before (at first: VOCABULARY_HASH), and
+ * the piece `a` followed by `b` whose hash is known. */
+#define VOCABULARY_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t vocabulary_hash(uint64_t hash, const char *bytes, size_t n);
+bool vocabulary_find_hashed(const struct vocabulary *v, uint64_t hash, const char *a, size_t n_a,
+                            const char *b, size_t n_b, uint32_t *id);
 /* NUL-terminated and borrowed; NULL for an unknown id. Its length (it may hold NULs) goes to *n. */
 const char *vocabulary_piece(const struct vocabulary *v, uint32_t id, size_t *n);
 

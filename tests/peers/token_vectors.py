@@ -3,6 +3,7 @@
     token_vectors.py FOLDER      makes FOLDER/vectors_{normalize,pretokenize,decode,tokenizer}.h (FOLDER: tests/unit)
 """
 
+import base64
 import json
 import os
 import sys
@@ -15,6 +16,37 @@ US = "\x1f"  # between pieces
 TEXTS = ["Hello, world!  it's 12.5", "", " ", "  a  b ", "na\u00efve e\u0301 \u1e9b\u0323 \u0130I", "全世界最帅的人是 42", "\u1112\u1161\u11ab \ud55c \u0e33",
          "👍🏽 ﬁ ½ ² Ⅷ", "a\u180eb\u00a0c\u0085d\u3000e\u2028f", "x_y-z__w 'll 'S don\u2019t it'\u017f", "\n\n\t\ttab\r\nend \n", "a1b22c333d4444 ٣٤"]
 
+
+
+def charsmap(rules):
+    """A charsmap of SentencePiece: a double-array trie of the keys, each node's children put where they fit."""
+    tree, strings = {}, b""
+    for key, value in rules.items():
+        node = tree
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node[0] = len(strings)
+        strings += value.encode() + b"\0"
+    units = [0] * 640
+    used = {0}
+
+    def place(node, index):
+        offset = next(k for k in range(1, 512) if not any(k ^ index ^ c in used for c in node))
+        base = index ^ offset
+        used.update(base ^ c for c in node)
+        units[index] |= offset << 10 | (0 in node) << 8
+        for c, child in node.items():
+            if c == 0:
+                units[base] = 1 << 31 | child
+            else:
+                units[base ^ c] = c
+                place(child, base ^ c)
+
+    place(tree, 0)
+    blob = b"".join(u.to_bytes(4, "little") for u in units)
+    return base64.b64encode(len(blob).to_bytes(4, "little") + blob + strings).decode()
+
+
 NORMALIZERS = [
     {"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"},
     {"type": "Strip", "strip_left": True, "strip_right": False}, {"type": "Strip", "strip_left": False, "strip_right": True},
@@ -24,6 +56,11 @@ NORMALIZERS = [
     {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
     {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}]},
     {"type": "Sequence", "normalizers": []},
+    {"type": "StripAccents"}, {"type": "Nmt"}, {"type": "ByteLevel"},
+    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+    {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": False, "strip_accents": True, "lowercase": False},
+    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": False},
+    {"type": "Precompiled", "precompiled_charsmap": charsmap({"a": "bb", "n": "", "\u00ef": "i", "e\u0301": "\u00e9", "\ufb01": "fi", "\r": " ", "\n": " ", "\u4eba": "x y"})},
 ]
 
 G2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -41,7 +78,7 @@ PRETOKENIZERS += [split(p) for p in (r"\w+", r"\d", r"^.", r".$", r"[a[bc ]]+", 
 PRETOKENIZERS += [
     {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False},
     {"type": "Punctuation", "behavior": "Isolated"}, {"type": "Punctuation", "behavior": "Contiguous"},
-    {"type": "Whitespace"}, {"type": "WhitespaceSplit"},
+    {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "BertPreTokenizer"}, {"type": "CharDelimiterSplit", "delimiter": "\u4eba"},
     {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
     {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False},
     {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False},
@@ -64,6 +101,9 @@ DECODERS = [
     ({"type": "Replace", "pattern": {"Regex": "a+"}, "content": "X"}, [["baab", "a"], ["aa", "aa"]]),
     ({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Replace", "pattern": {"Regex": "a+"}, "content": "X"}]}, [["aa", "aa"]]),
     ({"type": "Strip", "content": "-", "start": 2, "stop": 1}, [["---a--", "b-", "-c"]]),
+    ({"type": "WordPiece", "prefix": "##", "cleanup": True}, [["##a", "##b", "c", ".", "do", "not", "##", "n't", "I", "'m", "' ", "x ."], []]),
+    ({"type": "WordPiece", "prefix": "##", "cleanup": False}, [["a", "##b", "c", ".", "####d"]]),
+    ({"type": "BPEDecoder", "suffix": "</w>"}, [["a", "b</w>", "c</w>x</w>", "d</w>"], ["a</w>"]]),
 ]
 
 
@@ -93,6 +133,19 @@ SPECIALS = [added(0, "<unk>", special=True), added(1, "<s>", special=True), adde
 LEVEL_WORDS = ["h", "e", "l", "o", "\u0120", "w", "\u00c3", "\u00a9", "1", "'", "s", "he", "ll", "hell", "hello", "\u0120w", "\u00c3\u00a9", "'s", "lo", "\u0120hello"]
 LEVEL_MERGES = [["h", "e"], ["l", "l"], ["he", "ll"], ["hell", "o"], ["\u0120", "w"], ["\u00c3", "\u00a9"], ["'", "s"], ["l", "o"]]
 
+
+def wordpiece(vocab):
+    return {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 10,
+            "vocab": {p: i for i, p in enumerate(vocab)}}
+
+
+def unigram(vocab, **options):
+    return {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": False, **options}
+
+
+BERT = NORMALIZERS[-4]
+MARKS = {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1], "trim_offsets": False, "add_prefix_space": False}
+
 TOKENIZERS = [
     (tokenizer(bpe(LEVEL_WORDS, LEVEL_MERGES), pre_tokenizer=LEVEL, decoder=LEVEL),
      ["hello", "hello wello's", "h\u00e9llo h\u00e9", "xhxex", "", "hell o1l1", " hello  hello"]),
@@ -112,6 +165,15 @@ TOKENIZERS = [
     (tokenizer(bpe(["a", "##b", "##c", "ab", "abc", "b"], ["a ##b", "ab ##c"], continuing_subword_prefix="##"), pre_tokenizer={"type": "Whitespace"}), ["abc ab b", "abca"]),
     (tokenizer(bpe(LETTERS, []), pre_tokenizer={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False},
                decoder={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first"}), ["a b", " a", "<s>a"]),
+    (tokenizer(wordpiece(["[UNK]", "[CLS]", "[SEP]", "he", "##ll", "##o", "hell", "##l", "h", "w", "##\u00e9", "\u5168", ","]), [added(1, "[CLS]", special=True)],
+               normalizer=BERT, pre_tokenizer={"type": "BertPreTokenizer"}, post_processor=MARKS, decoder={"type": "WordPiece", "prefix": "##", "cleanup": True}),
+     ["hello hell", "Hello,w\u00e9 [CLS]h\u5168\u5168", "hhhhhhhhhhhh he", "hellx", "", "\u200d he"]),
+    (tokenizer(wordpiece(["[UNK]", "a", "##b", "##\u00e9"]), pre_tokenizer={"type": "Whitespace"}, post_processor={**MARKS, "type": "RobertaProcessing"}),
+     ["ab a\u00e9b ba", "abbbbbbbbbb abbbbbbbbb"]),
+    (tokenizer({"type": "WordLevel", "vocab": {"a": 0, "b": 1, "?": 2}, "unk_token": "?"}, pre_tokenizer={"type": "CharDelimiterSplit", "delimiter": "-"}), ["a-b--c-a b", ""]),
+    (tokenizer(unigram([["<unk>", 0], ["a", -1], ["b", -1], ["ab", -1.5], ["abc", -9], ["c", -8], ["\u2581", -2], ["\u2581a", -2.5], ["aa", -2]])),
+     ["abcab", "aaab", "xxaxyb", "", "\u00e9", "\u2581a\u2581ab<unk>"]),
+    (tokenizer(unigram([["<unk>", 0], ["a", -1], ["<0xC3>", -3], ["<0xA9>", -3]], byte_fallback=True), decoder=DECODERS[1][0]), ["a\u00e9a\u00e8a", "\u00e9\u00e9", "\u00e9\u00e8"]),
     (tokenizer(bpe(LETTERS, []), SPECIALS, pre_tokenizer={"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}), ["a <s> b", "<s>a b"]),
 ]
 

@@ -11,6 +11,9 @@ static const char *const subjects[] = {
     "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Replace\",\"pattern\":"
      "{\"Regex\":\"a+\"},\"content\":\"X\"}]}",
     "{\"type\":\"Strip\",\"content\":\"-\",\"start\":2,\"stop\":1}",
+    "{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}",
+    "{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":false}",
+    "{\"type\":\"BPEDecoder\",\"suffix\":\"</w>\"}",
 };
 
 static const struct {
@@ -53,4 +56,14 @@ static const struct {
      "X"},
     {6, "---a--\037b-\037-c\037",
      "-a-bc"},
+    {7, "##a\037##b\037c\037.\037do\037not\037##\037n't\037I\037'm\037' \037x .\037",
+     "##ab c. do notn't I'm' x."},
+    {7, "",
+     ""},
+    {8, "a\037##b\037c\037.\037####d\037",
+     "ab c .##d"},
+    {9, "a\037b</w>\037c</w>x</w>\037d</w>\037",
+     "ab c x d"},
+    {9, "a</w>\037",
+     "a"},
 };

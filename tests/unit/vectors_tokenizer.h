@@ -125,6 +125,37 @@ static const char *const subjects[] = {
      "uffix\":null,\"fuse_unk\":false,\"byte_fallback\":false,\"vocab\":{\"<unk>\":0,\"<s>\":1,\""
      "</s>\":2,\"h\":3,\"e\":4,\"l\":5,\"o\":6,\"w\":7,\"r\":8,\"d\":9,\"\342\226\201\":10,\"a\":"
      "11,\"b\":12,\"\303\251\":13},\"merges\":[]}}",
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[{\"id\":1,\"con"
+     "tent\":\"[CLS]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":fal"
+     "se,\"special\":true}],\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"han"
+     "dle_chinese_chars\":true,\"strip_accents\":null,\"lowercase\":true},\"pre_tokenizer\":{\"ty"
+     "pe\":\"BertPreTokenizer\"},\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]"
+     "\",2],\"cls\":[\"[CLS]\",1],\"trim_offsets\":false,\"add_prefix_space\":false},\"decoder\":"
+     "{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":\"WordPiece"
+     "\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\""
+     ":10,\"vocab\":{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"he\":3,\"##ll\":4,\"##o\":5,\"hell\":6"
+     ",\"##l\":7,\"h\":8,\"w\":9,\"##\303\251\":10,\"\345\205\250\":11,\",\":12}}}",
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[],\"normalizer\""
+     ":null,\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"post_processor\":{\"type\":\"RobertaPro"
+     "cessing\",\"sep\":[\"[SEP]\",2],\"cls\":[\"[CLS]\",1],\"trim_offsets\":false,\"add_prefix_s"
+     "pace\":false},\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\""
+     "continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":10,\"vocab\":{\"[UNK]\":0,\""
+     "a\":1,\"##b\":2,\"##\303\251\":3}}}",
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[],\"normalizer\""
+     ":null,\"pre_tokenizer\":{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"-\"},\"post_proces"
+     "sor\":null,\"decoder\":null,\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"b\":1,\""
+     "\?\":2},\"unk_token\":\"\?\"}}",
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[],\"normalizer\""
+     ":null,\"pre_tokenizer\":null,\"post_processor\":null,\"decoder\":null,\"model\":{\"type\":\""
+     "Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0],[\"a\",-1],[\"b\",-1],[\"ab\",-1.5],[\"abc\""
+     ",-9],[\"c\",-8],[\"\342\226\201\",-2],[\"\342\226\201a\",-2.5],[\"aa\",-2]],\"byte_fallback"
+     "\":false}}",
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[],\"normalizer\""
+     ":null,\"pre_tokenizer\":null,\"post_processor\":null,\"decoder\":{\"type\":\"Sequence\",\"d"
+     "ecoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\342\226\201\"},\"content\":\" \""
+     "},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"s"
+     "tart\":1,\"stop\":0}]},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0"
+     "],[\"a\",-1],[\"<0xC3>\",-3],[\"<0xA9>\",-3]],\"byte_fallback\":true}}",
     "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[{\"id\":0,\"con"
      "tent\":\"<unk>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":fal"
      "se,\"special\":true},{\"id\":1,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":false,\""
@@ -224,8 +255,46 @@ static const struct {
      "10 11"},
     {9, "<s>a",
      "10 11"},
-    {10, "a <s> b",
+    {10, "hello hell",
+     "1 6 5 6 2"},
+    {10, "Hello,w\303\251 [CLS]h\345\205\250\345\205\250",
+     "1 6 5 12 0 1 8 11 11 2"},
+    {10, "hhhhhhhhhhhh he",
+     "1 0 3 2"},
+    {10, "hellx",
+     "1 0 2"},
+    {10, "",
+     "1 2"},
+    {10, "\342\200\215 he",
+     "1 3 2"},
+    {11, "ab a\303\251b ba",
+     "1 1 2 1 3 2 0 2"},
+    {11, "abbbbbbbbbb abbbbbbbbb",
+     "1 0 1 2 2 2 2 2 2 2 2 2 2"},
+    {12, "a-b--c-a b",
+     "0 1 2 2"},
+    {12, "",
+     ""},
+    {13, "abcab",
+     "4 3"},
+    {13, "aaab",
+     "8 3"},
+    {13, "xxaxyb",
+     "0 1 0 2"},
+    {13, "",
+     ""},
+    {13, "\303\251",
+     "0"},
+    {13, "\342\226\201a\342\226\201ab<unk>",
+     "7 6 3 0"},
+    {14, "a\303\251a\303\250a",
+     "1 2 3 1 0 1"},
+    {14, "\303\251\303\251",
+     "2 3 2 3"},
+    {14, "\303\251\303\250",
+     "0"},
+    {15, "a <s> b",
      "10 11 10 1 10 12"},
-    {10, "<s>a b",
+    {15, "<s>a b",
      "1 11 10 12"},
 };
