@@ -6,7 +6,7 @@
 
 extern const struct command *const inspect_commands[]; /* NULL-terminated */
 
-extern const struct command command_attention, command_diff, command_generate, command_heads,
+extern const struct command command_attention, command_diff, command_generate, command_heads, command_lens,
     command_perplexity, command_predict, command_tokenize;
 
 #endif

@@ -7,12 +7,17 @@ _Static_assert(sizeof(real) == sizeof(float), "logits are written as the engine 
 
 enum { BLOCK_BYTES = 32 << 20 };
 
+size_t logits_block(size_t vocabulary, size_t n)
+{
+    size_t block = BLOCK_BYTES / (vocabulary * sizeof(real));
+    return block < 1 ? 1 : block > n ? n : block;
+}
+
 bool logits_write(const struct context *context, const struct model *model, struct pass *pass,
                   size_t n_tokens, const char *path, bool force, struct error *err)
 {
     size_t vocabulary = model->config.vocabulary;
-    size_t block = BLOCK_BYTES / (vocabulary * sizeof(real));
-    block = block < 1 ? 1 : block > n_tokens ? n_tokens : block;
+    size_t block = logits_block(vocabulary, n_tokens);
     bool ok = false;
     struct npy_writer *writer = NULL;
     real *logits = memory_array(block, vocabulary * sizeof *logits); /* [block, vocabulary] */
