@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "gguf_architecture.h"
 #include "history.h"
 #include "hold.h"
 #include "json_document.h"
@@ -76,16 +77,16 @@ bool checkpoint_companion(const struct checkpoint *checkpoint, const char *name,
                           struct error *err)
 {
     const struct fs *fs = checkpoint->context->fs;
+    *out = NULL;
+    *n = 0;
+    if (checkpoint_gguf(checkpoint))
+        return strcmp(name, "config.json") != 0 || gguf_config(checkpoint, out, n, err);
     char *path = path_join(checkpoint->folder, name);
     if (!path)
         return error_memory(err, "reading a file of the model");
     bool ok = true;
     if (fs_exists(fs, path))
         ok = fs_read_file(fs, path, COMPANION_LIMIT, out, n, err);
-    else {
-        *out = NULL;
-        *n = 0;
-    }
     free(path);
     return ok;
 }

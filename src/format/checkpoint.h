@@ -113,7 +113,8 @@ bool checkpoint_warn(struct checkpoint *checkpoint, struct error *err, const cha
     __attribute__((format(printf, 3, 4)));
 
 /* A file of the model that is not weights (config.json, tokenizer.json, ...): its bytes, NUL-terminated, to
- * be freed with free(); *out NULL and true when the model has none. */
+ * be freed with free(); *out NULL and true when the model has none. A GGUF has config.json alone, made from
+ * its metadata; what lies beside it is not its own. */
 bool checkpoint_companion(const struct checkpoint *checkpoint, const char *name, char **out, size_t *n,
                           struct error *err);
 

@@ -39,6 +39,53 @@ def safetensors_seeds():
     yield "bad-deep", safetensors(b'{"a":{"shape":[[[[[[[[')
 
 
+def gguf(values=(), tensors=(), data=b"", version=3, counts=None):
+    """Values are (key, type, bytes), tensors (name, dimensions, type, offset)."""
+    text = lambda t: struct.pack("<Q", len(t)) + (t if isinstance(t, bytes) else t.encode())
+    out = b"GGUF" + struct.pack("<I", version) + struct.pack("<QQ", *(counts or (len(tensors), len(values))))
+    for key, kind, value in values:
+        out += text(key) + struct.pack("<I", kind) + value
+    for name, dims, kind, offset in tensors:
+        out += text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+    return (out + bytes(-len(out) % 32) + data) if tensors else out
+
+
+def gguf_seeds():
+    def number(n, kind="I"):
+        return struct.pack("<" + kind, n)
+
+    def string(t):
+        return struct.pack("<Q", len(t.encode())) + t.encode()
+
+    def array(kind, n, data):
+        return struct.pack("<IQ", kind, n) + data
+
+    architecture = ("general.architecture", 8, string("llama"))
+    sizes = [("llama.embedding_length", 4, number(8)), ("llama.block_count", 4, number(1)),
+             ("llama.attention.head_count", 9, array(4, 2, number(2) + number(2))),
+             ("llama.rope.freq_base", 6, number(10000.0, "f")), ("llama.rope.dimension_count", 10, number(2, "Q"))]
+    yield "good-empty", gguf()
+    yield "good-version-2", gguf([architecture], version=2)
+    yield "good-types", gguf([(f"k{i}", i, bytes([1]) * n) for i, n in
+                              enumerate([1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8]) if n])
+    yield "good-model", gguf([architecture] + sizes, [("token_embd.weight", [8, 4], 0, 0), ("q", [32, 2], 2, 128)], bytes(192))
+    yield "good-alignment", gguf([("general.alignment", 4, number(8))], [("a", [1], 24, 0), ("b", [2], 1, 8)], bytes(12))
+    yield "good-vocabulary", gguf([architecture, ("tokenizer.ggml.tokens", 9, array(8, 3, string("a") + string("") + string("\u00e9"))),
+                                   ("tokenizer.ggml.scores", 9, array(6, 3, bytes(12)))])
+    yield "good-rope", gguf([architecture] + sizes, [("rope_freqs.weight", [4], 0, 0)], struct.pack("<4f", 1, 1, 4, 8))
+    yield "good-longrope", gguf([("general.architecture", 8, string("phi3"))],
+                                [("rope_factors_long.weight", [1], 0, 0), ("rope_factors_short.weight", [1], 0, 32)], bytes(64))
+    yield "good-scaling", gguf([architecture, ("llama.rope.scaling.type", 8, string("yarn")), ("llama.rope.scaling.factor", 6, number(4.0, "f"))])
+    for name in ("gemma3", "falcon", "gpt2", "mamba", "unknown"):
+        yield f"good-{name}", gguf([("general.architecture", 8, string(name)), (f"{name}.block_count", 4, number(46)),
+                                    (f"{name}.attention.head_count", 4, number(3))])
+    yield "bad-gap", gguf([], [("a", [8], 0, 0), ("b", [8], 0, 64)], bytes(96))
+    yield "bad-counts", gguf(counts=(2**63, 2**62))
+    yield "bad-nested", gguf([("a", 9, array(9, 1, array(4, 1, number(1))))])
+    yield "bad-length", gguf([("a", 8, number(2**64 - 1, "Q"))])
+    yield "bad-product", gguf([], [("a", [2**32, 2**32], 0, 0)], bytes(32))
+
+
 def index_seeds():
     def index(pairs, **more):
         return json.dumps({"metadata": {"total_size": 12}, "weight_map": dict(pairs), **more}).encode()
@@ -232,7 +279,7 @@ def recipe_seeds():
     yield "bad-utf16", "merge_method: linear".encode("utf-16")
 
 
-TARGETS = {"recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds}
+TARGETS = {"recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "gguf": gguf_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds}
 
 
 def main():

@@ -1,5 +1,6 @@
 #include "suite.h"
 
+#include <math.h>
 #include <unistd.h>
 
 #include "gguf_box.h"
@@ -596,6 +597,191 @@ START_TEST(a_vocabulary_alone_opens)
 }
 END_TEST
 
+/* ---- config.json ---- */
+
+static void head_of(struct str *s, const char *architecture, uint64_t n_values, uint64_t n_tensors)
+{
+    put_head(s, 3, n_tensors, 1 + n_values);
+    put_key_text(s, "general.architecture", architecture);
+}
+
+static void llama_by_layer(struct str *s)
+{
+    head_of(s, "llama", 4, 1);
+    put_key_u32(s, "llama.embedding_length", 64);
+    put_array(s, "llama.attention.head_count", GGUF_U32, 2);
+    put_u32(s, 4);
+    put_u32(s, 4);
+    put_key(s, "llama.attention.layer_norm_rms_epsilon", GGUF_F32);
+    str_append_bytes(s, &(float){1e-5f}, 4);
+    put_key(s, "llama.block_count", GGUF_U64);
+    put_u64(s, 2);
+    put_tensor(s, "token_embd.weight", 64, 100, Q4_0, 0);
+    put_padding(s, 32);
+    put_data(s, 100 * 36);
+}
+
+static void mixtral(struct str *s)
+{
+    head_of(s, "llama", 1, 0);
+    put_key_u32(s, "llama.expert_count", 8);
+}
+
+static void neox(struct str *s)
+{
+    head_of(s, "gptneox", 4, 0);
+    put_key_u32(s, "gptneox.embedding_length", 64);
+    put_key_u32(s, "gptneox.attention.head_count", 4);
+    put_key_u32(s, "gptneox.rope.dimension_count", 4);
+    put_key(s, "gptneox.use_parallel_residual", GGUF_BOOL);
+    str_append_bytes(s, "\1", 1);
+}
+
+static void falcon_40b(struct str *s)
+{
+    head_of(s, "falcon", 2, 1);
+    put_key_u32(s, "falcon.attention.head_count", 16);
+    put_key_u32(s, "falcon.attention.head_count_kv", 8);
+    put_tensor(s, "blk.0.attn_norm_2.weight", 8, 1, F32, 0);
+    put_padding(s, 32);
+    put_data(s, 32);
+}
+
+static void gemma2_27b(struct str *s)
+{
+    head_of(s, "gemma2", 5, 0);
+    put_key_u32(s, "gemma2.block_count", 46);
+    put_key_u32(s, "gemma2.embedding_length", 4608);
+    put_key_u32(s, "gemma2.attention.head_count", 32);
+    put_key_u32(s, "gemma2.attention.key_length", 128);
+    put_key(s, "gemma2.attn_logit_softcapping", GGUF_F32);
+    str_append_bytes(s, &(float){50}, 4);
+}
+
+/* The divisors of Llama 3.2 1B: heads of 64, base 500000, factor 32. */
+static void put_divisors(struct str *s, bool plain)
+{
+    head_of(s, "llama", 2, 2);
+    put_key(s, "llama.rope.freq_base", GGUF_F32);
+    str_append_bytes(s, &(float){500000}, 4);
+    put_key_u32(s, "llama.context_length", 131072);
+    put_tensor(s, "rope_freqs.weight", 32, 1, F32, 0);
+    put_tensor(s, "output.weight", 8, 1, F32, 128);
+    put_padding(s, 32);
+    for (int i = 0; i < 32; i++) {
+        double wavelength = 2 * 3.14159265358979323846 * pow(500000, i / 32.0), divisor = 1;
+        if (wavelength > 8192)
+            divisor = 32;
+        else if (wavelength > 2048) {
+            double smooth = (8192 / wavelength - 1) / 3;
+            divisor = 1 / ((1 - smooth) / 32 + smooth);
+        }
+        str_append_bytes(s, &(float){plain ? (float)i + 1 : (float)divisor}, 4);
+    }
+    put_data(s, 32);
+}
+
+static void llama3(struct str *s)
+{
+    put_divisors(s, false);
+}
+
+static void divisors_of_its_own(struct str *s)
+{
+    put_divisors(s, true);
+}
+
+static void yarn(struct str *s)
+{
+    head_of(s, "qwen2", 3, 0);
+    put_key_text(s, "qwen2.rope.scaling.type", "yarn");
+    put_key(s, "qwen2.rope.scaling.factor", GGUF_F32);
+    str_append_bytes(s, &(float){4}, 4);
+    put_key_u32(s, "qwen2.rope.scaling.original_context_length", 32768);
+}
+
+static void unknown(struct str *s)
+{
+    head_of(s, "rwkv6", 1, 0);
+    put_key_u32(s, "rwkv6.embedding_length", 64);
+}
+
+static void partial_where_none_is(struct str *s)
+{
+    head_of(s, "llama", 3, 0);
+    put_key_u32(s, "llama.embedding_length", 64);
+    put_key_u32(s, "llama.attention.head_count", 4);
+    put_key_u32(s, "llama.rope.dimension_count", 4);
+}
+
+static const struct config_case {
+    void (*make)(struct str *s);
+    const char *parts[8];
+} configs[] = {
+    {llama_by_layer,
+     {"\"model_type\": \"llama\"", "\"architectures\": [\n    \"LlamaForCausalLM\"\n  ]",
+      "\"hidden_size\": 64", "\"num_attention_heads\": 4", "\"rms_norm_eps\": 1e-05", "\"vocab_size\": 100",
+      "\"tie_word_embeddings\": true"}},
+    {mixtral, {"\"model_type\": \"mixtral\"", "\"num_local_experts\": 8"}},
+    {neox, {"\"model_type\": \"gpt_neox\"", "\"rotary_pct\": 0.25", "\"use_parallel_residual\": true"}},
+    {falcon_40b,
+     {"\"num_kv_heads\": 8", "\"new_decoder_architecture\": true", "\"num_ln_in_parallel_attn\": 2",
+      "\"multi_query\": false"}},
+    {gemma2_27b, {"\"query_pre_attn_scalar\": 144", "\"attn_logit_softcapping\": 50"}},
+    {llama3,
+     {"\"rope_type\": \"llama3\"", "\"factor\": 32", "\"original_max_position_embeddings\": 8192",
+      "\"tie_word_embeddings\": false"}},
+    {divisors_of_its_own,
+     {"\"rope_type\": \"longrope\"", "\"attention_factor\": 1",
+      "\"original_max_position_embeddings\": 131072"}},
+    {yarn, {"\"rope_type\": \"yarn\"", "\"factor\": 4", "\"original_max_position_embeddings\": 32768"}},
+    {unknown, {"\"model_type\": \"rwkv6\"", "\"hidden_size\": 64"}},
+    {partial_where_none_is, {"\"partial_rotary_factor\": 0.25"}},
+};
+
+START_TEST(the_config_comes_from_metadata)
+{
+    struct str s = {0};
+    char *text;
+    size_t n;
+    configs[_i].make(&s);
+    box_gguf("m.gguf", &s);
+    box_text("config.json", "not this one");
+    box_text("tokenizer.json", "nor this");
+    struct checkpoint *c = box_open("m.gguf");
+    ck_assert_msg(checkpoint_companion(c, "config.json", &text, &n, &box_error), "%s", box_error.text);
+    ck_assert_uint_eq(strlen(text), n);
+    for (size_t i = 0; i < 8 && configs[_i].parts[i]; i++)
+        ck_assert_msg(strstr(text, configs[_i].parts[i]), "%s not in %s", configs[_i].parts[i], text);
+    free(text);
+    ck_assert(checkpoint_companion(c, "tokenizer.json", &text, &n, &box_error) && !text);
+    checkpoint_close(c);
+}
+END_TEST
+
+START_TEST(configs_that_cannot_be_said)
+{
+    struct str s = {0};
+    char *text;
+    size_t n;
+    if (_i) {
+        head_of(&s, "llama", 1, 0);
+        put_array(&s, "llama.attention.head_count", GGUF_U32, 2);
+        put_u32(&s, 4);
+        put_u32(&s, 8);
+    } else
+        put_head(&s, 3, 0, 0);
+    box_gguf("m.gguf", &s);
+    struct checkpoint *c = box_open("m.gguf");
+    ck_assert(!checkpoint_companion(c, "config.json", &text, &n, &box_error));
+    if (_i)
+        box_refused(ERROR_UNSUPPORTED, "m.gguf: \"llama.attention.head_count\" differs from layer to layer");
+    else
+        box_refused(ERROR_FORMAT, "m.gguf: there is no general.architecture");
+    checkpoint_close(c);
+}
+END_TEST
+
 /* ---- split ---- */
 
 static void put_part(struct str *s, uint16_t no, uint16_t count, uint32_t tensors, const char *name)
@@ -675,6 +861,8 @@ int main(void)
     tcase_add_test(tc, tensors_have_the_shapes_of_pytorch);
     tcase_add_test(tc, every_type_has_its_size);
     tcase_add_test(tc, a_vocabulary_alone_opens);
+    tcase_add_loop_test(tc, the_config_comes_from_metadata, 0, sizeof configs / sizeof *configs);
+    tcase_add_loop_test(tc, configs_that_cannot_be_said, 0, 2);
     tcase_add_loop_test(tc, a_split_model_opens_by_any_of_its_files, 0, 2);
     tcase_add_test(tc, split_files_must_belong_together);
     tcase_add_test(tc, names_of_split_files);
