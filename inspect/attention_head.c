@@ -71,7 +71,11 @@ static void write_scale(const struct attention_shown *shown, struct json_write *
         json_write_double(w, attention_scale(shown, shown->layers[i]));
     json_write_array_end(w);
     json_write_key(w, "softcap");
-    json_write_null(w);
+    double cap = shown->opened->model->config.attention_cap;
+    if (cap != 0)
+        json_write_double(w, cap);
+    else
+        json_write_null(w);
     json_write_object_end(w);
 }
 
@@ -79,8 +83,6 @@ static void write_scale(const struct attention_shown *shown, struct json_write *
  * the embeddings. */
 static void write_rotary(const struct attention_shown *shown, struct json_write *w)
 {
-    static const char *const scalings[] = {
-        [ROPE_SCALE_NONE] = "none", [ROPE_SCALE_LINEAR] = "linear", [ROPE_SCALE_LLAMA3] = "llama3"};
     const struct model_config *c = &shown->opened->model->config;
     json_write_key(w, "rotary");
     if (c->rope == ROPE_NONE) {
@@ -92,12 +94,19 @@ static void write_rotary(const struct attention_shown *shown, struct json_write 
     json_write_key(w, "theta");
     json_write_array_begin(w);
     for (size_t i = 0; i < shown->n_layers; i++)
-        json_write_double(w, c->ropes[c->rope_of[shown->layers[i]]].theta);
+        if (c->rope_of[shown->layers[i]] == CONFIG_NO_ROPE)
+            json_write_null(w);
+        else
+            json_write_double(w, c->ropes[c->rope_of[shown->layers[i]]].theta);
     json_write_array_end(w);
     json_write_key(w, "scaling");
     json_write_array_begin(w);
     for (size_t i = 0; i < shown->n_layers; i++)
-        json_write_string(w, scalings[c->ropes[c->rope_of[shown->layers[i]]].scaling]);
+        if (c->rope_of[shown->layers[i]] == CONFIG_NO_ROPE)
+            json_write_null(w);
+        else
+            json_write_string(w,
+                              config_rope_scaling_name(c->ropes[c->rope_of[shown->layers[i]]].scaling));
     json_write_array_end(w);
     json_write_object_end(w);
 }

@@ -193,12 +193,14 @@ static void find_embedding_and_head(const struct checkpoint *c, struct model_fac
     static const char *const heads[] = {"lm_head.weight", "embed_out.weight", NULL};
     char name[256];
     const struct architecture *a = facts->prefix ? facts->architecture : NULL;
-    for (size_t i = 0; a && i < a->n_tensors; i++) {
-        const struct tensor_role *row = &a->tensors[i];
+    const struct tensor_role *row;
+    for (size_t i = 0; a && (row = architecture_row(a, i)); i++) {
+        const struct tensor *found;
         if ((row->role != ROLE_EMBEDDING && row->role != ROLE_HEAD) ||
-            !architecture_tensor_name(row, facts->prefix, 0, name, sizeof name))
+            !architecture_tensor_name(row, facts->prefix, 0, 0, name, sizeof name) ||
+            !(found = checkpoint_find(c, name)))
             continue;
-        *(row->role == ROLE_HEAD ? &facts->head : &facts->embedding) = checkpoint_find(c, name);
+        *(row->role == ROLE_HEAD ? &facts->head : &facts->embedding) = found;
     }
     if (!facts->embedding)
         facts->embedding = with_end(c, embeddings);
@@ -309,11 +311,12 @@ bool plan_is_late(const struct model_facts *facts, const char *name)
                                        "embed_out", "score", "classif", NULL};
     char known[256];
     const struct architecture *a = facts->prefix ? facts->architecture : NULL;
-    for (size_t i = 0; a && i < a->n_tensors; i++)
-        if (a->tensors[i].role < ROLE_FIRST_OF_LAYER &&
-            architecture_tensor_name(&a->tensors[i], facts->prefix, 0, known, sizeof known) &&
+    const struct tensor_role *row;
+    for (size_t i = 0; a && (row = architecture_row(a, i)); i++)
+        if (row->role < ROLE_FIRST_OF_LAYER &&
+            architecture_tensor_name(row, facts->prefix, 0, 0, known, sizeof known) &&
             strcmp(known, name) == 0)
-            return a->tensors[i].role != ROLE_EMBEDDING && a->tensors[i].role != ROLE_POSITION;
+            return row->role >= ROLE_FIRST_AFTER_LAYERS;
     for (const char *const *word = early; *word; word++)
         if (strstr(name, *word))
             return strstr(name, "embed_out") != NULL;

@@ -15,22 +15,34 @@ const struct architecture *const architectures[] = {
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_EMBEDDING] = "embedding",
     [ROLE_POSITION] = "position embedding",
+    [ROLE_EMBEDDING_IN] = "projection of the embedding",
+    [ROLE_EMBEDDING_IN_BIAS] = "bias of the projection of the embedding",
+    [ROLE_EMBEDDING_NORM] = "norm of the embedding",
+    [ROLE_EMBEDDING_NORM_BIAS] = "bias of the norm of the embedding",
     [ROLE_FINAL_NORM] = "final norm",
     [ROLE_FINAL_NORM_BIAS] = "bias of the final norm",
+    [ROLE_HEAD_IN] = "projection before the head",
+    [ROLE_HEAD_IN_BIAS] = "bias of the projection before the head",
     [ROLE_HEAD] = "head",
+    [ROLE_HEAD_BIAS] = "bias of the head",
     [ROLE_ATTENTION_NORM] = "norm before attention",
     [ROLE_ATTENTION_NORM_BIAS] = "bias of the norm before attention",
     [ROLE_QUERY] = "query projection",
-    [ROLE_KEY] = "key projection",
-    [ROLE_VALUE] = "value projection",
     [ROLE_QUERY_BIAS] = "query bias",
+    [ROLE_KEY] = "key projection",
     [ROLE_KEY_BIAS] = "key bias",
+    [ROLE_VALUE] = "value projection",
     [ROLE_VALUE_BIAS] = "value bias",
     [ROLE_QUERY_NORM] = "query norm",
+    [ROLE_QUERY_NORM_BIAS] = "bias of the query norm",
     [ROLE_KEY_NORM] = "key norm",
+    [ROLE_KEY_NORM_BIAS] = "bias of the key norm",
     [ROLE_ATTENTION_OUT] = "attention output projection",
     [ROLE_ATTENTION_OUT_BIAS] = "attention output bias",
     [ROLE_ATTENTION_POST_NORM] = "norm after attention",
+    [ROLE_ATTENTION_POST_NORM_BIAS] = "bias of the norm after attention",
+    [ROLE_MID_NORM] = "norm of the stream after attention",
+    [ROLE_MID_NORM_BIAS] = "bias of the norm of the stream after attention",
     [ROLE_MLP_NORM] = "norm before the MLP",
     [ROLE_MLP_NORM_BIAS] = "bias of the norm before the MLP",
     [ROLE_GATE] = "gate projection",
@@ -40,6 +52,9 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_DOWN] = "down projection",
     [ROLE_DOWN_BIAS] = "down bias",
     [ROLE_MLP_POST_NORM] = "norm after the MLP",
+    [ROLE_MLP_POST_NORM_BIAS] = "bias of the norm after the MLP",
+    [ROLE_STATE_NORM] = "norm of the stream after the MLP",
+    [ROLE_STATE_NORM_BIAS] = "bias of the norm of the stream after the MLP",
 };
 
 const char *role_name(enum role role)
@@ -55,32 +70,73 @@ const struct architecture *architecture_find(const char *model_type)
     return NULL;
 }
 
-bool architecture_tensor_name(const struct tensor_role *row, const char *prefix, size_t layer, char *out,
-                              size_t size)
+const struct tensor_role *architecture_row(const struct architecture *architecture, size_t i)
 {
-    const char *hole = strstr(row->name, "{}");
-    int n;
+    for (const struct role_list *const *list = architecture->tensors; *list; list++) {
+        if (i < (*list)->n)
+            return &(*list)->rows[i];
+        i -= (*list)->n;
+    }
+    return NULL;
+}
 
-    if (hole)
-        n = snprintf(out, size, "%s%.*s%zu%s", prefix, (int)(hole - row->name), row->name, layer, hole + 2);
-    else
-        n = snprintf(out, size, "%s%s", row->role == ROLE_HEAD ? "" : prefix, row->name);
-    return n >= 0 && (size_t)n < size;
+/* Appends what lies before the hole of a name, and the number that belongs into it; without that hole, all
+ * that is left of the name. */
+static const char *put_part(const char *name, const char *hole, size_t number, char *out, size_t size,
+                            size_t *at)
+{
+    const char *end = strstr(name, hole);
+    int n = end ? snprintf(out + *at, size - *at, "%.*s%zu", (int)(end - name), name, number) : 0;
+
+    if (n < 0 || (size_t)n >= size - *at)
+        return NULL;
+    *at += (size_t)n;
+    return end ? end + strlen(hole) : name;
+}
+
+bool architecture_tensor_name(const struct tensor_role *row, const char *prefix, size_t layer, size_t item,
+                              char *out, size_t size)
+{
+    const char *left = row->name;
+    size_t at = row->role == ROLE_HEAD || row->role == ROLE_HEAD_BIAS ? 0 : strlen(prefix);
+
+    if (at >= size)
+        return false;
+    memcpy(out, prefix, at);
+    left = put_part(left, "{}", layer, out, size, &at);
+    if (left)
+        left = put_part(left, "[]", item, out, size, &at);
+    if (!left || strlen(left) >= size - at)
+        return false;
+    memcpy(out + at, left, strlen(left) + 1);
+    return true;
+}
+
+static bool has_tensor(const struct checkpoint *checkpoint, const struct tensor_role *row, const char *prefix)
+{
+    char name[256];
+
+    return architecture_tensor_name(row, prefix, 0, 0, name, sizeof name) &&
+           checkpoint_find(checkpoint, name);
+}
+
+static const char *prefix_of_role(const struct architecture *architecture,
+                                  const struct checkpoint *checkpoint, enum role role)
+{
+    const struct tensor_role *row;
+
+    for (size_t i = 0; (row = architecture_row(architecture, i)); i++)
+        for (const char *const *prefix = architecture->prefixes; row->role == role && *prefix; prefix++)
+            if (has_tensor(checkpoint, row, *prefix))
+                return *prefix;
+    return NULL;
 }
 
 const char *architecture_prefix(const struct architecture *architecture, const struct checkpoint *checkpoint)
 {
-    char name[256];
+    const char *prefix = prefix_of_role(architecture, checkpoint, ROLE_FINAL_NORM);
 
-    for (size_t i = 0; i < architecture->n_tensors; i++) {
-        if (architecture->tensors[i].role != ROLE_FINAL_NORM)
-            continue;
-        for (const char *const *prefix = architecture->prefixes; *prefix; prefix++)
-            if (architecture_tensor_name(&architecture->tensors[i], *prefix, 0, name, sizeof name) &&
-                checkpoint_find(checkpoint, name))
-                return *prefix;
-    }
-    return NULL;
+    return prefix ? prefix : prefix_of_role(architecture, checkpoint, ROLE_ATTENTION_OUT);
 }
 
 /* Levenshtein distance, of the first LONGEST characters. */
@@ -106,15 +162,15 @@ static size_t name_distance(const char *a, const char *b)
     return row[n];
 }
 
+/* How many of its names are there. */
 static size_t shared_names(const struct architecture *architecture, const struct checkpoint *checkpoint)
 {
     const char *prefix = architecture_prefix(architecture, checkpoint);
+    const struct tensor_role *row;
     size_t n = 0;
-    char name[256];
 
-    for (size_t i = 0; prefix && i < architecture->n_tensors; i++)
-        n += architecture_tensor_name(&architecture->tensors[i], prefix, 0, name, sizeof name) &&
-             checkpoint_find(checkpoint, name);
+    for (size_t i = 0; prefix && (row = architecture_row(architecture, i)); i++)
+        n += has_tensor(checkpoint, row, prefix);
     return n;
 }
 

@@ -1,6 +1,8 @@
-/* The architecture table. A row holds how config.json is read, which tensor plays which role under which name
- * and in which shape, and the layout options. Adding an architecture: one architecture_NAME.c, one row in
- * architecture.c, one line in meson.build, its test. One forward pass (pass.c) runs every decoder row. */
+/* The architecture table. A row holds how config.json is read and which tensor plays which role under which
+ * name, in which shape and on which condition. Adding an architecture: one architecture_NAME.c (its own
+ * tensors, and the lists that it shares with others), one row in architecture.c, one line in meson.build, its
+ * test. One forward pass (forward.c has its equations) runs every row: what differs is which roles are there,
+ * and the numbers and choices of struct model_config. */
 #ifndef LANCET_ARCHITECTURE_H
 #define LANCET_ARCHITECTURE_H
 
@@ -10,27 +12,41 @@
 #include "config.h"
 #include "error.h"
 
+/* The bias of a matrix or norm is the role after it (ROLE_BIAS_OF). */
 enum role {
-    /* global */
+    /* global, before the layers */
     ROLE_EMBEDDING,
     ROLE_POSITION,
+    ROLE_EMBEDDING_IN, /* from embedding_width to width */
+    ROLE_EMBEDDING_IN_BIAS,
+    ROLE_EMBEDDING_NORM,
+    ROLE_EMBEDDING_NORM_BIAS,
+    /* after them */
     ROLE_FINAL_NORM,
     ROLE_FINAL_NORM_BIAS,
+    ROLE_HEAD_IN, /* from width to embedding_width */
+    ROLE_HEAD_IN_BIAS,
     ROLE_HEAD,
+    ROLE_HEAD_BIAS,
     /* per layer */
     ROLE_ATTENTION_NORM,
     ROLE_ATTENTION_NORM_BIAS,
     ROLE_QUERY,
-    ROLE_KEY,
-    ROLE_VALUE,
     ROLE_QUERY_BIAS,
+    ROLE_KEY,
     ROLE_KEY_BIAS,
+    ROLE_VALUE,
     ROLE_VALUE_BIAS,
     ROLE_QUERY_NORM,
+    ROLE_QUERY_NORM_BIAS,
     ROLE_KEY_NORM,
+    ROLE_KEY_NORM_BIAS,
     ROLE_ATTENTION_OUT,
     ROLE_ATTENTION_OUT_BIAS,
-    ROLE_ATTENTION_POST_NORM,
+    ROLE_ATTENTION_POST_NORM, /* of what attention adds */
+    ROLE_ATTENTION_POST_NORM_BIAS,
+    ROLE_MID_NORM, /* of the stream after attention's add */
+    ROLE_MID_NORM_BIAS,
     ROLE_MLP_NORM,
     ROLE_MLP_NORM_BIAS,
     ROLE_GATE,
@@ -39,48 +55,74 @@ enum role {
     ROLE_UP_BIAS,
     ROLE_DOWN,
     ROLE_DOWN_BIAS,
-    ROLE_MLP_POST_NORM,
+    ROLE_MLP_POST_NORM, /* of what the MLP adds */
+    ROLE_MLP_POST_NORM_BIAS,
+    ROLE_STATE_NORM, /* of the stream after the MLP's add */
+    ROLE_STATE_NORM_BIAS,
     ROLE_COUNT,
+    ROLE_FIRST_AFTER_LAYERS = ROLE_FINAL_NORM,
     ROLE_FIRST_OF_LAYER = ROLE_ATTENTION_NORM
 };
+#define ROLE_BIAS_OF(ROLE) ((enum role)((ROLE) + 1))
 
 /* A dimension in config terms. */
 enum dimension {
     DIM_NONE,
     DIM_WIDTH,
+    DIM_EMBEDDING, /* width of embedding and head */
     DIM_FF,
     DIM_VOCABULARY,
     DIM_CONTEXT,
     DIM_QUERY, /* heads x head_dim */
     DIM_KV,    /* key/value heads x head_dim */
-    DIM_QKV,
-    DIM_HEAD
+    DIM_HEAD,
+    DIM_HEADS,    /* how many heads */
+    DIM_KV_HEADS, /* how many key/value heads */
+    DIM_COUNT
 };
 
-/* When a tensor must be there. A head that is absent is the embedding, whatever the config says. */
-enum role_when { WHEN_ALWAYS, WHEN_ATTENTION_BIAS, WHEN_MLP_BIAS, WHEN_UNTIED };
+/* How a role lies in a tensor that it shares with others, along `out`. */
+enum fused {
+    FUSED_NONE,
+    FUSED_QKV,      /* all queries, all keys, all values */
+    FUSED_QKV_HEAD, /* for each key/value head: the queries that share it, its key, its value */
+    FUSED_GATE_UP   /* gate, up */
+};
 
 struct tensor_role { /* one tensor of the architecture, or a slice of one */
     enum role role;
-    const char *name;       /* "{}" stands for the layer */
+    const char *name;       /* "{}" stands for the layer, "[]" for the item of a list */
     enum dimension out, in; /* logical shape; in == DIM_NONE: a vector */
-    enum dimension stored;  /* full length along `out` when this is a slice (fused QKV); DIM_NONE: out */
-    unsigned slice;         /* which part of a fused QKV: 0 query, 1 key, 2 value */
-    bool transposed;        /* stored [in, out] */
-    enum role_when when;
+    enum fused fused;
+    size_t skip;          /* rows of the stored tensor in front of the first (OPT's positions) */
+    bool transposed;      /* stored [in, out] */
+    bool by_head;         /* a vector that is stored as [heads, head_dim] */
+    enum dimension items; /* so many tensors of this shape, a list; DIM_NONE: one */
+    unsigned when;        /* features that must all be on */
+    unsigned unless;      /* features that must be off */
 };
+/* A role may have several rows: the first that is wanted and in the checkpoint counts (other spellings). A
+ * role that is wanted must be there, but for a head: then the head is the embedding. */
 
 /* The start of a row: {MATRIX(role, name, out, in), more members}. */
 #define MATRIX(ROLE, NAME, OUT, IN) .role = ROLE, .name = NAME, .out = OUT, .in = IN
 #define VECTOR(ROLE, NAME, OUT) .role = ROLE, .name = NAME, .out = OUT
 
+struct role_list {
+    const struct tensor_role *rows;
+    size_t n;
+};
+#define ROLE_LIST(ROWS)                                                                                      \
+    {                                                                                                        \
+        ROWS, sizeof(ROWS) / sizeof *(ROWS)                                                                  \
+    }
+
 struct architecture {
     const char *model_type; /* as in config.json */
     const char *title;      /* for people: "Gemma 3 (text)" */
-    /* *out is zeroed. `name` is the file, for sentences. */
-    bool (*read_config)(const char *name, const cJSON *json, struct model_config *out, struct error *err);
-    const struct tensor_role *tensors;
-    size_t n_tensors;
+    /* *out is zeroed. */
+    bool (*read_config)(struct config_reader *reader, struct model_config *out);
+    const struct role_list *const *tensors; /* NULL-terminated */
     const char *const *
         prefixes; /* NULL-terminated alternatives put before every name but the head's ("", "transformer.") */
 };
@@ -88,16 +130,32 @@ struct architecture {
 /* NULL-terminated. */
 extern const struct architecture *const architectures[];
 const struct architecture *architecture_find(const char *model_type);
+/* The i-th row of all its lists; NULL behind the last. */
+const struct tensor_role *architecture_row(const struct architecture *architecture, size_t i);
 /* The row that shares most tensor names with the checkpoint, and among equals the one whose name is nearest:
  * for error sentences. */
 const struct architecture *architecture_nearest(const char *model_type, const struct checkpoint *checkpoint);
 
-/* prefix + name with the layer in place of "{}"; false when it does not fit. */
-bool architecture_tensor_name(const struct tensor_role *row, const char *prefix, size_t layer, char *out,
-                              size_t size);
-/* The prefix under which the checkpoint has the final norm, or NULL. */
+/* prefix + name with the layer in place of "{}" and the item in place of "[]"; false when it does not fit. */
+bool architecture_tensor_name(const struct tensor_role *row, const char *prefix, size_t layer, size_t item,
+                              char *out, size_t size);
+/* The prefix under which the checkpoint has the final norm, or else attention of layer 0, or NULL. */
 const char *architecture_prefix(const struct architecture *architecture, const struct checkpoint *checkpoint);
 /* For sentences: "down projection". */
 const char *role_name(enum role role);
+
+/* ---- what rows share ---- */
+
+/* Tensors that the kin of Llama name and shape alike. */
+extern const struct role_list llama_outer, /* embedding, final norm, head */
+    llama_attention,                       /* q, k, v, o, biases */
+    llama_pre_norms,                       /* of attention and MLP */
+    llama_mlp,                             /* gate, up, down, biases */
+    llama_head_norms,                      /* of queries and keys, one for all heads */
+    gemma_norms;                           /* before and after attention and MLP */
+extern const struct size_keys llama_keys;
+extern const char *const llama_prefixes[];
+/* RMS norms, gated MLP, the usual keys. FEATURE_QKV_BIAS, OUT and MLP by attention_bias and mlp_bias. */
+bool llama_read(struct config_reader *reader, const struct size_defaults *defaults, struct model_config *out);
 
 #endif

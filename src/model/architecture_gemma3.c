@@ -5,121 +5,91 @@
 #include "architecture.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { GLOBAL_ROPE, LOCAL_ROPE };
 
 /* rope_parameters holds one object for each kind of layer; older files have rope_theta and rope_scaling for
  * the global layers and rope_local_base_freq for the others. */
-static bool read_ropes(const char *name, const cJSON *json, struct model_config *out, struct error *err)
+static bool read_ropes(struct config_reader *reader, struct model_config *out)
 {
-    const cJSON *nested = config_member(json, "rope_parameters"), *global, *local;
+    const cJSON *nested = config_find(reader, "rope_parameters"), *global, *local;
     double theta, local_theta;
 
-    global = nested ? config_member(nested, "full_attention") : config_member(json, "rope_scaling");
+    global = nested ? config_member(nested, "full_attention") : config_find(reader, "rope_scaling");
     local = nested ? config_member(nested, "sliding_attention") : NULL;
     if (nested && !global && !local)
-        return error_set(err, ERROR_FORMAT,
-                         "%s: rope_parameters has neither full_attention nor sliding_attention", name);
+        return error_set(reader->err, ERROR_FORMAT,
+                         "%s: rope_parameters has neither full_attention nor sliding_attention",
+                         reader->name);
     out->rope = ROPE_HALF_SPLIT;
     out->n_ropes = 2;
     out->rotary_dim = out->head_dim;
-    return config_number_or(name, json, "rope_theta", 1000000, &theta, err) &&
-           config_number_or(name, json, "rope_local_base_freq", 10000, &local_theta, err) &&
-           config_rope(name, global, theta, out->context, &out->ropes[GLOBAL_ROPE], err) &&
-           config_rope(name, local, local_theta, out->context, &out->ropes[LOCAL_ROPE], err);
-}
-
-static void set_layer(struct model_config *out, size_t layer, bool local, size_t window)
-{
-    out->window[layer] = local ? window : 0;
-    out->rope_of[layer] = local ? LOCAL_ROPE : GLOBAL_ROPE;
+    return config_number_or(reader, "rope_theta", 1000000, &theta) &&
+           config_number_or(reader, "rope_local_base_freq", 10000, &local_theta) &&
+           config_rope(reader, global, theta, out, &out->ropes[GLOBAL_ROPE]) &&
+           config_rope(reader, local, local_theta, out, &out->ropes[LOCAL_ROPE]);
 }
 
 /* layer_types names each layer's kind; without it every sliding_window_pattern-th layer is global. */
-static bool read_layers(const char *name, const cJSON *json, struct model_config *out, struct error *err)
+static bool read_layers(struct config_reader *reader, struct model_config *out)
 {
-    const cJSON *types = config_member(json, "layer_types"), *type;
-    size_t window, pattern, layer = 0;
+    bool named, local[CONFIG_MAX_LAYERS];
+    size_t window, pattern;
 
-    if (!config_size_or(name, json, "sliding_window", CONFIG_MAX_CONTEXT, 4096, &window, err) ||
-        !config_size_or(name, json, "sliding_window_pattern", CONFIG_MAX_LAYERS, 6, &pattern, err))
+    if (!config_size_or(reader, "sliding_window", CONFIG_MAX_CONTEXT, 4096, &window) ||
+        !config_size_or(reader, "sliding_window_pattern|_sliding_window_pattern", CONFIG_MAX_LAYERS, 6,
+                        &pattern) ||
+        !config_layer_types(reader, out, &named, local))
         return false;
-    if (!types) {
-        for (; layer < out->n_layers; layer++)
-            set_layer(out, layer, (layer + 1) % pattern != 0, window);
-        return true;
-    }
-    if (!cJSON_IsArray(types) || (size_t)cJSON_GetArraySize(types) != out->n_layers)
-        return error_set(err, ERROR_FORMAT, "%s: layer_types must name the kind of each of the %zu layers",
-                         name, out->n_layers);
-    cJSON_ArrayForEach(type, types)
-    {
-        bool local = cJSON_IsString(type) && strcmp(type->valuestring, "sliding_attention") == 0;
-
-        if (!local && !(cJSON_IsString(type) && strcmp(type->valuestring, "full_attention") == 0))
-            return error_set(
-                err, ERROR_UNSUPPORTED,
-                "%s: layer_types knows sliding_attention and full_attention only, which layer %zu is not",
-                name, layer);
-        set_layer(out, layer++, local, window);
+    for (size_t layer = 0; layer < out->n_layers; layer++) {
+        if (!named)
+            local[layer] = (layer + 1) % pattern != 0;
+        out->window[layer] = local[layer] ? window : 0;
+        out->rope_of[layer] = local[layer] ? LOCAL_ROPE : GLOBAL_ROPE;
     }
     return true;
 }
 
 /* Files of vision-language models leave out what is as in the class, so the defaults are transformers'. */
-static bool read_config(const char *name, const cJSON *json, struct model_config *out, struct error *err)
+static bool read_config(struct config_reader *reader, struct model_config *out)
 {
+    static const struct size_defaults defaults = {.width = 2304,
+                                                  .n_layers = 26,
+                                                  .n_heads = 8,
+                                                  .vocabulary = 262208,
+                                                  .context = 131072,
+                                                  .n_kv_heads = 4,
+                                                  .head_dim = 256,
+                                                  .ff = 9216};
     static const char *const refused[] = {"attn_logit_softcapping", "final_logit_softcapping",
                                           "use_bidirectional_attention", NULL};
     double query_scalar;
 
-    if (!config_size_or(name, json, "hidden_size", CONFIG_MAX_WIDTH, 2304, &out->width, err) ||
-        !config_size_or(name, json, "num_hidden_layers", CONFIG_MAX_LAYERS, 26, &out->n_layers, err) ||
-        !config_size_or(name, json, "num_attention_heads", CONFIG_MAX_HEADS, 8, &out->n_heads, err) ||
-        !config_size_or(name, json, "num_key_value_heads", CONFIG_MAX_HEADS, 4, &out->n_kv_heads, err) ||
-        !config_size_or(name, json, "head_dim", CONFIG_MAX_HEAD_DIM, 256, &out->head_dim, err) ||
-        !config_size_or(name, json, "intermediate_size", CONFIG_MAX_FF, 9216, &out->ff, err) ||
-        !config_size_or(name, json, "vocab_size", CONFIG_MAX_VOCABULARY, 262208, &out->vocabulary, err) ||
-        !config_size_or(name, json, "max_position_embeddings", CONFIG_MAX_CONTEXT, 131072, &out->context,
-                        err) ||
-        !config_activation(name, json, "hidden_activation", "gelu_pytorch_tanh", &out->activation, err) ||
-        !config_number_or(name, json, "rms_norm_eps", 1e-6, &out->norm_eps, err) ||
-        !config_number_or(name, json, "query_pre_attn_scalar", 256, &query_scalar, err) ||
-        !config_bool_or(name, json, "attention_bias", false, &out->attention_bias, err) ||
-        !config_bool_or(name, json, "tie_word_embeddings", true, &out->tied, err) ||
-        !config_refuse(name, json, refused, err))
+    if (!config_sizes(reader, &llama_keys, &defaults, out) ||
+        !config_activation(reader, "hidden_activation", "gelu_pytorch_tanh", &out->activation) ||
+        !config_number_or(reader, "rms_norm_eps", 1e-6, &out->norm_eps) ||
+        !config_number_or(reader, "query_pre_attn_scalar", 256, &query_scalar) ||
+        !config_feature_or(reader, "attention_bias", false, FEATURE_QKV_BIAS | FEATURE_OUT_BIAS, out) ||
+        !config_bool_or(reader, "tie_word_embeddings", true, &out->tied) || !config_refuse(reader, refused))
         return false;
     out->norm = NORM_RMS_PLUS_ONE;
-    out->gated = out->qk_norm = out->post_norms = true;
+    out->gated = true;
+    out->qk_norm = QK_NORM_HEAD;
     out->attention_scale = 1 / sqrt(query_scalar);
     out->embedding_scale = sqrt((double)out->width);
-    return read_ropes(name, json, out, err) && read_layers(name, json, out, err);
+    return read_ropes(reader, out) && read_layers(reader, out);
 }
 
-static const struct tensor_role tensors[] = {
-    {MATRIX(ROLE_EMBEDDING, "embed_tokens.weight", DIM_VOCABULARY, DIM_WIDTH)},
-    {VECTOR(ROLE_FINAL_NORM, "norm.weight", DIM_WIDTH)},
-    {MATRIX(ROLE_HEAD, "lm_head.weight", DIM_VOCABULARY, DIM_WIDTH), .when = WHEN_UNTIED},
+static const struct tensor_role norms[] = {
     {VECTOR(ROLE_ATTENTION_NORM, "layers.{}.input_layernorm.weight", DIM_WIDTH)},
-    {MATRIX(ROLE_QUERY, "layers.{}.self_attn.q_proj.weight", DIM_QUERY, DIM_WIDTH)},
-    {MATRIX(ROLE_KEY, "layers.{}.self_attn.k_proj.weight", DIM_KV, DIM_WIDTH)},
-    {MATRIX(ROLE_VALUE, "layers.{}.self_attn.v_proj.weight", DIM_KV, DIM_WIDTH)},
-    {VECTOR(ROLE_QUERY_BIAS, "layers.{}.self_attn.q_proj.bias", DIM_QUERY), .when = WHEN_ATTENTION_BIAS},
-    {VECTOR(ROLE_KEY_BIAS, "layers.{}.self_attn.k_proj.bias", DIM_KV), .when = WHEN_ATTENTION_BIAS},
-    {VECTOR(ROLE_VALUE_BIAS, "layers.{}.self_attn.v_proj.bias", DIM_KV), .when = WHEN_ATTENTION_BIAS},
-    {VECTOR(ROLE_QUERY_NORM, "layers.{}.self_attn.q_norm.weight", DIM_HEAD)},
-    {VECTOR(ROLE_KEY_NORM, "layers.{}.self_attn.k_norm.weight", DIM_HEAD)},
-    {MATRIX(ROLE_ATTENTION_OUT, "layers.{}.self_attn.o_proj.weight", DIM_WIDTH, DIM_QUERY)},
-    {VECTOR(ROLE_ATTENTION_OUT_BIAS, "layers.{}.self_attn.o_proj.bias", DIM_WIDTH),
-     .when = WHEN_ATTENTION_BIAS},
     {VECTOR(ROLE_ATTENTION_POST_NORM, "layers.{}.post_attention_layernorm.weight", DIM_WIDTH)},
     {VECTOR(ROLE_MLP_NORM, "layers.{}.pre_feedforward_layernorm.weight", DIM_WIDTH)},
-    {MATRIX(ROLE_GATE, "layers.{}.mlp.gate_proj.weight", DIM_FF, DIM_WIDTH)},
-    {MATRIX(ROLE_UP, "layers.{}.mlp.up_proj.weight", DIM_FF, DIM_WIDTH)},
-    {MATRIX(ROLE_DOWN, "layers.{}.mlp.down_proj.weight", DIM_WIDTH, DIM_FF)},
     {VECTOR(ROLE_MLP_POST_NORM, "layers.{}.post_feedforward_layernorm.weight", DIM_WIDTH)},
 };
+const struct role_list gemma_norms = ROLE_LIST(norms);
+
+static const struct role_list *const tensors[] = {&llama_outer, &llama_attention,  &gemma_norms,
+                                                  &llama_mlp,   &llama_head_norms, NULL};
 
 /* The last two: vision-language files. */
 static const char *const prefixes[] = {"model.", "", "language_model.model.", "model.language_model.", NULL};
@@ -129,6 +99,5 @@ const struct architecture architecture_gemma3 = {
     .title = "Gemma 3 (text)",
     .read_config = read_config,
     .tensors = tensors,
-    .n_tensors = sizeof tensors / sizeof *tensors,
     .prefixes = prefixes,
 };

@@ -1,12 +1,13 @@
 /* Causal attention over cached keys and values, one task per block of queries and head:
  *
- *   S = scale Q K^T     [queries, keys], keys of positions p - window < k <= p
+ *   S = scale Q K^T     [queries, keys], keys of positions p - window < k <= p; then, where a model has it,
+ *   S = cap tanh(S / cap), S += what ALiBi gives key k
  *   P = softmax(S)      by rows
  *   O = P V
  *
- * Backward, dO given:  dP = dO V^T,  dS = P (dP - rowsum(dP P)) scale,  dQ = dS K,  dK += dS^T Q,  dV += P^T
- * dO. P is computed again rather than kept. Only a tapped layer holds queries x keys for more than one block.
- */
+ * Backward, dO given:  dP = dO V^T,  dS = P (dP - rowsum(dP P)) scale (1 - (S / cap)^2),  dQ = dS K,
+ * dK += dS^T Q,  dV += P^T dO. P is computed again rather than kept. Only a tapped layer holds queries x keys
+ * for more than one block. */
 #include <cblas.h>
 #include <string.h>
 
@@ -21,7 +22,9 @@ struct attention_job {
     const struct batch *queries;
     size_t layer, window, group; /* group: query heads that share a key/value head */
     size_t q_stride, kv_stride, head_dim;
-    real scale;
+    real scale, cap;
+    const real *alibi; /* [heads, alibi_stride], or NULL */
+    size_t alibi_stride;
     const real *query, *keys, *values;
     real *mix;
     /* tapped */
@@ -99,6 +102,9 @@ static struct attention_job job_of(const struct pass *pass, size_t layer, const 
         .kv_stride = pass->kv_width,
         .head_dim = c->head_dim,
         .scale = (real)(c->scale_by_layer ? c->attention_scale / (double)(layer + 1) : c->attention_scale),
+        .cap = (real)c->attention_cap,
+        .alibi = pass->alibi,
+        .alibi_stride = pass->longest,
         .query = query,
         .keys = pass_region(pass, pass->keys, layer),
         .values = pass_region(pass, pass->values, layer),
@@ -123,7 +129,17 @@ static struct block block_of(const struct attention_job *job, size_t first, size
     return b;
 }
 
-/* Scaled scores [rows, keys] of a head; entries that the mask hides get `hidden`. */
+/* What follows a scaled score of n keys from position `first` on. */
+static void finish_scores(const struct attention_job *job, size_t head, size_t first, size_t n, real *row)
+{
+    if (job->cap != 0)
+        ops_cap(row, n, (double)job->cap);
+    if (job->alibi)
+        for (size_t i = 0; i < n; i++)
+            row[i] += job->alibi[head * job->alibi_stride + first + i];
+}
+
+/* Scores [rows, keys] of a head; entries that the mask hides get `hidden`. */
 static void scores(const struct attention_job *job, const struct block *b, size_t head, real *table,
                    size_t stride, real hidden)
 {
@@ -140,6 +156,7 @@ static void scores(const struct attention_job *job, const struct block *b, size_
             table[i] = hidden;
         for (size_t i = from; i < to; i++)
             table[i] *= job->scale;
+        finish_scores(job, head, b->low + from, to - from, table + from);
         for (size_t i = to; i < n_keys; i++)
             table[i] = hidden;
     }
@@ -290,6 +307,17 @@ static void softmax_backward(const struct attention_job *job, const struct block
     }
 }
 
+/* Scores that a cap has bent pass on less: table holds them, of the block, from here on. */
+static void cap_backward(const struct attention_job *job, const struct block *b, size_t head, real *table,
+                         real *table_d)
+{
+    size_t n = (b->end - b->first) * (b->high - b->low);
+
+    scores(job, b, head, table, b->high - b->low, 0);
+    for (size_t i = 0; i < n; i++)
+        table_d[i] *= 1 - table[i] / job->cap * (table[i] / job->cap);
+}
+
 /* What the queries of a block send to one head: d query, and its part of d key and d value of the active
  * rows. */
 static void block_backward(const struct attention_job *job, const struct block *b, size_t head, real *table,
@@ -304,18 +332,20 @@ static void block_backward(const struct attention_job *job, const struct block *
     rows_by_rows(m, n_keys, d, job->d_mix + q_at, job->q_stride, b->values + kv_at, job->kv_stride, table_d,
                  n_keys);
     softmax_backward(job, b, table, table_d);
-    rows_by_columns(m, d, n_keys, table_d, n_keys, b->keys + kv_at, job->kv_stride, job->d_query + q_at,
-                    job->q_stride);
     if (active < b->low) { /* the window has left the first active keys behind */
         key_row += b->low - active;
         active = b->low;
     }
     column = active - b->low;
     n = n_keys - column;
-    multiply(CblasTrans, CblasNoTrans, n, d, m, table_d + column, n_keys, job->query + q_at, job->q_stride, 1,
-             job->d_key + key_row * job->kv_stride + kv_at, job->kv_stride);
     multiply(CblasTrans, CblasNoTrans, n, d, m, table + column, n_keys, job->d_mix + q_at, job->q_stride, 1,
              job->d_value + key_row * job->kv_stride + kv_at, job->kv_stride);
+    if (job->cap != 0)
+        cap_backward(job, b, head, table, table_d);
+    rows_by_columns(m, d, n_keys, table_d, n_keys, b->keys + kv_at, job->kv_stride, job->d_query + q_at,
+                    job->q_stride);
+    multiply(CblasTrans, CblasNoTrans, n, d, m, table_d + column, n_keys, job->query + q_at, job->q_stride, 1,
+             job->d_key + key_row * job->kv_stride + kv_at, job->kv_stride);
 }
 
 /* One sequence and key/value head: nobody else adds to its d key and d value. */

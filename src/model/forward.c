@@ -1,11 +1,12 @@
 /* One layer forward, for every decoder of the table:
  *
- *   n = norm(x)                      q, k, v = n Wq, n Wk, n Wv (+ biases); q, k through their norms; rope
- *   x' = x + post(mix(q, k, v) Wo)   n' = norm(x')
- *   x'' = x' + post(act(n' Wg) * (n' Wu) Wd)      or act(n' Wu) Wd without a gate
+ *   n = norm(x)                                 q, k, v = n Wq, n Wk, n Wv; q, k through their norms; rope
+ *   x' = mid(x + r post(mix(q, k, v) Wo))       n' = norm(x'), of a parallel layer norm(x)
+ *   x'' = state(x' + r post(act(n' Wg) * (n' Wu) Wd))      or act(n' Wu) Wd without a gate
  *
- * post is the norm that Gemma 2 and 3 put there, else nothing. Small steps work on rows shared out over the
- * pool. */
+ * All products may have biases. post is a norm of what is added (Gemma 2 and 3, OLMo 2), mid and state are
+ * norms of the stream (OPT-350m), r is Granite's factor. A norm that the architecture has not is the
+ * identity. Small steps work on rows shared out over the pool. */
 #include "forward.h"
 
 #include <string.h>
@@ -49,16 +50,39 @@ const struct weight *pass_weight(const struct pass *pass, size_t layer, enum rol
 
 const real *pass_vector(const struct pass *pass, size_t layer, enum role role)
 {
-    if (role == ROLE_COUNT)
-        return NULL;
     return role < ROLE_FIRST_OF_LAYER ? pass->model->global_vector[role]
                                       : pass->model->layer_vector[layer][role];
 }
 
-void pass_matmul(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
-                 size_t m, real *y)
+void pass_matmul(const struct pass *pass, size_t layer, enum role weight, const real *x, size_t m, real *y)
 {
-    weight_matmul(pass->context, pass_weight(pass, layer, weight), pass_vector(pass, layer, bias), x, m, y);
+    weight_matmul(pass->context, pass_weight(pass, layer, weight),
+                  pass_vector(pass, layer, ROLE_BIAS_OF(weight)), x, m, y);
+}
+
+bool pass_is_parallel(const struct pass *pass)
+{
+    return pass->model->config.features & FEATURE_PARALLEL;
+}
+
+void pass_norm(const struct model_config *config, const real *x, const real *w, const real *b, size_t n,
+               real *y)
+{
+    if (config->norm == NORM_LAYER)
+        ops_layer_norm(x, w, b, config->norm_eps, n, y);
+    else
+        ops_rms_norm(x, w, config->norm == NORM_RMS_PLUS_ONE, config->norm_eps, n, y);
+}
+
+bool pass_rotary(const struct pass *pass, size_t layer, size_t sequence, size_t position, struct rotary *out)
+{
+    const struct model_config *c = &pass->model->config;
+    size_t rope = c->rope_of[layer], at = (pass->rope_first[sequence] + position) * (c->rotary_dim / 2);
+
+    if (c->rope == ROPE_NONE || rope == CONFIG_NO_ROPE)
+        return false;
+    *out = (struct rotary){pass->cosine[rope] + at, pass->sine[rope] + at};
+    return true;
 }
 
 /* ---- taps ---- */
@@ -96,83 +120,102 @@ void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data,
 
 /* ---- rows ---- */
 
+/* The embeddings themselves: of embedding_width. */
+static void look_up_row(const struct row_job *job, size_t row)
+{
+    const struct pass *pass = job->pass;
+    size_t at = pass->offset[job->batch->sequence[row]] + job->batch->position[row];
+
+    weight_rows(pass_weight(pass, 0, ROLE_EMBEDDING), pass->ids[at], 1, job->y + row * job->width);
+}
+
+/* Scale, positions. */
 static void embed_row(const struct row_job *job, size_t row)
 {
     const struct pass *pass = job->pass;
     const struct weight *positions = pass_weight(pass, 0, ROLE_POSITION);
-    size_t width = job->width, position = job->batch->position[row];
+    size_t width = job->width;
     real *y = job->y + row * width, *p = job->z + row * width,
          scale = (real)pass->model->config.embedding_scale;
 
-    weight_rows(pass_weight(pass, 0, ROLE_EMBEDDING),
-                pass->ids[pass->offset[job->batch->sequence[row]] + position], 1, y);
     if (scale != 1)
         for (size_t i = 0; i < width; i++)
             y[i] *= scale;
     if (!positions)
         return;
-    weight_rows(positions, position, 1, p);
+    weight_rows(positions, job->batch->position[row], 1, p);
     for (size_t i = 0; i < width; i++)
         y[i] += p[i];
 }
 
 void forward_embed(const struct pass *pass, const struct batch *batch, real *x)
 {
-    size_t width = pass->model->config.width;
+    const struct model_config *c = &pass->model->config;
+    bool projected = pass_weight(pass, 0, ROLE_EMBEDDING_IN);
+    struct row_job job = {.row = look_up_row,
+                          .pass = pass,
+                          .batch = batch,
+                          .width = c->embedding_width,
+                          .y = projected ? pass->add : x,
+                          .z = pass->normed};
 
-    rows_run(
-        &(struct row_job){
-            .row = embed_row, .pass = pass, .batch = batch, .width = width, .y = x, .z = pass->normed},
-        batch->n);
-    pass_tap(pass, SITE_EMBEDDING, 0, x, batch, 0, batch->n, width);
+    rows_run(&job, batch->n);
+    if (projected)
+        pass_matmul(pass, 0, ROLE_EMBEDDING_IN, pass->add, batch->n, x);
+    job.row = embed_row;
+    job.width = c->width;
+    job.y = x;
+    if (c->embedding_scale != 1 || pass_weight(pass, 0, ROLE_POSITION))
+        rows_run(&job, batch->n);
+    if (pass_vector(pass, 0, ROLE_EMBEDDING_NORM))
+        forward_norm(pass, 0, ROLE_EMBEDDING_NORM, x, batch->n, x);
+    pass_tap(pass, SITE_EMBEDDING, 0, x, batch, 0, batch->n, c->width);
 }
 
 static void norm_row(const struct row_job *job, size_t row)
 {
-    const struct model_config *c = &job->pass->model->config;
-    const real *w = pass_vector(job->pass, job->layer, job->weight), *x = job->a + row * job->width;
-    real *y = job->y + row * job->width;
-
-    if (c->norm == NORM_LAYER)
-        ops_layer_norm(x, w, pass_vector(job->pass, job->layer, job->bias), c->norm_eps, job->width, y);
-    else
-        ops_rms_norm(x, w, c->norm == NORM_RMS_PLUS_ONE, c->norm_eps, job->width, y);
+    pass_norm(
+        &job->pass->model->config, job->a + row * job->width, pass_vector(job->pass, job->layer, job->weight),
+        pass_vector(job->pass, job->layer, ROLE_BIAS_OF(job->weight)), job->width, job->y + row * job->width);
 }
 
-void forward_norm(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
-                  size_t n, real *y)
+void forward_norm(const struct pass *pass, size_t layer, enum role weight, const real *x, size_t n, real *y)
 {
-    rows_run(&(struct row_job){.row = norm_row,
-                               .pass = pass,
-                               .layer = layer,
-                               .width = pass->model->config.width,
-                               .weight = weight,
-                               .bias = bias,
-                               .a = x,
-                               .y = y},
-             n);
+    size_t width = pass->model->config.width;
+
+    if (pass_vector(pass, layer, weight))
+        rows_run(&(struct row_job){.row = norm_row,
+                                   .pass = pass,
+                                   .layer = layer,
+                                   .width = width,
+                                   .weight = weight,
+                                   .a = x,
+                                   .y = y},
+                 n);
+    else if (x != y)
+        memcpy(y, x, n * width * sizeof *y);
 }
 
-/* Each head of a row [heads x head_dim] of queries or keys: norm, then rope. */
+/* A row [heads x head_dim] of queries or keys: norm, then rope of each head. */
 static void heads_row(const struct row_job *job, size_t row)
 {
-    const struct pass *pass = job->pass;
-    const struct model_config *c = &pass->model->config;
-    const real *w = pass_vector(pass, job->layer, job->weight);
-    size_t half = c->rotary_dim / 2, rope = c->rope_of[job->layer];
+    const struct model_config *c = &job->pass->model->config;
+    const real *w = pass_vector(job->pass, job->layer, job->weight),
+               *b = pass_vector(job->pass, job->layer, ROLE_BIAS_OF(job->weight));
+    size_t piece = c->qk_norm == QK_NORM_ROW ? job->width : c->head_dim,
+           step = c->qk_norm == QK_NORM_HEADS ? piece : 0;
     const real *x = job->a + row * job->width;
     real *y = job->y + row * job->width;
+    struct rotary rotary;
 
-    for (size_t at = 0; at < job->width; at += c->head_dim) {
-        if (c->qk_norm)
-            ops_rms_norm(x + at, w, c->norm == NORM_RMS_PLUS_ONE, c->norm_eps, c->head_dim, y + at);
-        else if (x != y)
-            memcpy(y + at, x + at, c->head_dim * sizeof *y);
-        if (c->rope != ROPE_NONE)
-            ops_rotate(y + at, pass->cosine[rope] + job->batch->position[row] * half,
-                       pass->sine[rope] + job->batch->position[row] * half, half, c->rope == ROPE_INTERLEAVED,
+    for (size_t at = 0, i = 0; w && at < job->width; at += piece, i += step)
+        pass_norm(c, x + at, w + i, b ? b + i : NULL, piece, y + at);
+    if (!w && x != y)
+        memcpy(y, x, job->width * sizeof *y);
+    if (pass_rotary(job->pass, job->layer, job->batch->sequence[row], job->batch->position[row], &rotary))
+        for (size_t at = 0; at < job->width; at += c->head_dim)
+            ops_rotate(y + at, rotary.cosine, rotary.sine, c->rotary_dim / 2, c->rope == ROPE_INTERLEAVED,
                        false);
-    }
 }
 
 static void finish_heads(const struct pass *pass, size_t layer, const struct batch *batch, enum role norm,
@@ -211,6 +254,15 @@ static void add_row(const struct row_job *job, size_t row)
         y[i] = a[i] + b[i];
 }
 
+static void scale_row(const struct row_job *job, size_t row)
+{
+    const real *x = job->a + row * job->width;
+    real *y = job->y + row * job->width, scale = (real)job->pass->model->config.residual_scale;
+
+    for (size_t i = 0; i < job->width; i++)
+        y[i] = scale * x[i];
+}
+
 static void activate_row(const struct row_job *job, size_t row)
 {
     const real *up = job->b ? job->b + row * job->width : NULL;
@@ -235,10 +287,10 @@ void batch_pick(const struct batch *batch, const real *from, size_t width, real 
 static void make_keys(const struct pass *pass, size_t layer, const struct batch *batch,
                       const struct activations *a)
 {
-    pass_matmul(pass, layer, ROLE_KEY, ROLE_KEY_BIAS, pass->normed, batch->n, a->key_raw);
+    pass_matmul(pass, layer, ROLE_KEY, pass->normed, batch->n, a->key_raw);
     finish_heads(pass, layer, batch, ROLE_KEY_NORM, a->key_raw, pass->kv_width, pass->key);
     pass_tap(pass, SITE_KEY, layer, pass->key, batch, 0, batch->n, pass->kv_width);
-    pass_matmul(pass, layer, ROLE_VALUE, ROLE_VALUE_BIAS, pass->normed, batch->n, pass->value);
+    pass_matmul(pass, layer, ROLE_VALUE, pass->normed, batch->n, pass->value);
     pass_tap(pass, SITE_VALUE, layer, pass->value, batch, 0, batch->n, pass->kv_width);
     rows_run(
         &(struct row_job){
@@ -246,14 +298,59 @@ static void make_keys(const struct pass *pass, size_t layer, const struct batch 
         batch->n);
 }
 
+/* What attention or the MLP adds to the stream, made of its raw output: the norm after it, the factor. The
+ * rows lie in pass->add then, or where they were. */
+static real *make_add(const struct pass *pass, size_t layer, enum role post, real *raw, size_t n)
+{
+    size_t width = pass->model->config.width;
+    bool scaled = pass->model->config.residual_scale != 1;
+    real *add = pass_vector(pass, layer, post) || scaled ? pass->add : raw;
+
+    if (add != raw)
+        forward_norm(pass, layer, post, raw, n, add);
+    if (scaled)
+        rows_run(&(struct row_job){.row = scale_row, .pass = pass, .width = width, .a = add, .y = add}, n);
+    return add;
+}
+
+/* y = norm(x + add); the sum is kept where a norm follows. */
+static void add_to_stream(const struct pass *pass, size_t layer, enum role norm, const real *x,
+                          const real *add, size_t n, real *sum, real *y)
+{
+    size_t width = pass->model->config.width;
+    bool normed = pass_vector(pass, layer, norm);
+
+    rows_run(
+        &(struct row_job){
+            .row = add_row, .pass = pass, .width = width, .a = x, .b = add, .y = normed ? sum : y},
+        n);
+    if (normed)
+        forward_norm(pass, layer, norm, sum, n, y);
+}
+
+/* normed [Q] to what attention adds. */
+static real *attend(const struct pass *pass, size_t layer, const struct batch *out,
+                    const struct activations *a)
+{
+    size_t n = out->n;
+
+    pass_matmul(pass, layer, ROLE_QUERY, pass->normed, n, a->query_raw);
+    finish_heads(pass, layer, out, ROLE_QUERY_NORM, a->query_raw, pass->q_width, a->query);
+    pass_tap(pass, SITE_QUERY, layer, a->query, out, 0, n, pass->q_width);
+    attention_forward(pass, layer, out, a->query, pass->mix);
+    pass_tap(pass, SITE_ATTENTION_MIX, layer, pass->mix, out, 0, n, pass->q_width);
+    pass_matmul(pass, layer, ROLE_ATTENTION_OUT, pass->mix, n, a->attention);
+    return make_add(pass, layer, ROLE_ATTENTION_POST_NORM, a->attention, n);
+}
+
 static void attention_half(const struct pass *pass, size_t layer, const struct batch *in,
                            const struct batch *out, const struct activations *a)
 {
     size_t width = pass->model->config.width, n = out->n;
-    const real *normed = pass->normed, *x = a->x;
-    bool post = pass_vector(pass, layer, ROLE_ATTENTION_POST_NORM);
+    const real *x = a->x;
+    real *add;
 
-    forward_norm(pass, layer, ROLE_ATTENTION_NORM, ROLE_ATTENTION_NORM_BIAS, a->x, in->n, pass->normed);
+    forward_norm(pass, layer, ROLE_ATTENTION_NORM, a->x, in->n, pass->normed);
     pass_tap(pass, SITE_ATTENTION_IN, layer, pass->normed, in, 0, in->n, width);
     make_keys(pass, layer, in, a);
     if (n == 0)
@@ -263,20 +360,14 @@ static void attention_half(const struct pass *pass, size_t layer, const struct b
         batch_pick(out, a->x, width, a->mid);
         x = a->mid;
     }
-    pass_matmul(pass, layer, ROLE_QUERY, ROLE_QUERY_BIAS, normed, n, a->query_raw);
-    finish_heads(pass, layer, out, ROLE_QUERY_NORM, a->query_raw, pass->q_width, a->query);
-    pass_tap(pass, SITE_QUERY, layer, a->query, out, 0, n, pass->q_width);
-    attention_forward(pass, layer, out, a->query, pass->mix);
-    pass_tap(pass, SITE_ATTENTION_MIX, layer, pass->mix, out, 0, n, pass->q_width);
-    pass_matmul(pass, layer, ROLE_ATTENTION_OUT, ROLE_ATTENTION_OUT_BIAS, pass->mix, n,
-                post ? a->attention : pass->add);
-    if (post)
-        forward_norm(pass, layer, ROLE_ATTENTION_POST_NORM, ROLE_COUNT, a->attention, n, pass->add);
-    pass_tap(pass, SITE_ATTENTION_OUT, layer, pass->add, out, 0, n, width);
-    rows_run(
-        &(struct row_job){.row = add_row, .pass = pass, .width = width, .a = x, .b = pass->add, .y = a->mid},
-        n);
+    add = attend(pass, layer, out, a);
+    pass_tap(pass, SITE_ATTENTION_OUT, layer, add, out, 0, n, width);
+    if (pass_is_parallel(pass))
+        forward_norm(pass, layer, ROLE_MLP_NORM, x, n, pass->normed);
+    add_to_stream(pass, layer, ROLE_MID_NORM, x, add, n, a->mid_sum, a->mid);
     pass_tap(pass, SITE_STATE_MID, layer, a->mid, out, 0, n, width);
+    if (!pass_is_parallel(pass))
+        forward_norm(pass, layer, ROLE_MLP_NORM, a->mid, n, pass->normed);
 }
 
 static bool ends_at_key(const struct pass *pass, size_t layer)
@@ -293,18 +384,17 @@ static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *
     const real *normed = pass->normed + first * c->width;
     real *hidden = a->hidden + kept * c->ff, *up = c->gated ? a->up + kept * c->ff : NULL;
 
-    pass_matmul(pass, layer, c->gated ? ROLE_GATE : ROLE_UP, c->gated ? ROLE_GATE_BIAS : ROLE_UP_BIAS, normed,
-                n, hidden);
+    pass_matmul(pass, layer, c->gated ? ROLE_GATE : ROLE_UP, normed, n, hidden);
     pass_tap(pass, SITE_MLP_HIDDEN, layer, hidden, batch, first, n, c->ff);
     if (c->gated)
-        pass_matmul(pass, layer, ROLE_UP, ROLE_UP_BIAS, normed, n, up);
+        pass_matmul(pass, layer, ROLE_UP, normed, n, up);
     rows_run(
         &(struct row_job){
             .row = activate_row, .pass = pass, .width = c->ff, .a = hidden, .b = up, .y = pass->mlp_key},
         n);
     pass_tap(pass, SITE_MLP_KEY, layer, pass->mlp_key, batch, first, n, c->ff);
     if (!ends_at_key(pass, layer))
-        pass_matmul(pass, layer, ROLE_DOWN, ROLE_DOWN_BIAS, pass->mlp_key, n, a->value + first * c->width);
+        pass_matmul(pass, layer, ROLE_DOWN, pass->mlp_key, n, a->value + first * c->width);
 }
 
 /* On the way through the restart layer: keys of the active rows among first .. first + n. */
@@ -320,13 +410,13 @@ static void keep_keys(const struct pass *pass, size_t first, size_t n)
     }
 }
 
+/* From normed [Q], where the attention half left the MLP's input. */
 static void mlp_half(const struct pass *pass, size_t layer, const struct batch *batch,
                      const struct activations *a)
 {
     size_t width = pass->model->config.width;
     bool keep = batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
 
-    forward_norm(pass, layer, ROLE_MLP_NORM, ROLE_MLP_NORM_BIAS, a->mid, batch->n, pass->normed);
     pass_tap(pass, SITE_MLP_IN, layer, pass->normed, batch, 0, batch->n, width);
     for (size_t first = 0; first < batch->n; first += pass->mlp_rows) {
         size_t n = min_size(pass->mlp_rows, batch->n - first);
@@ -340,18 +430,13 @@ static void mlp_half(const struct pass *pass, size_t layer, const struct batch *
 }
 
 void forward_finish(const struct pass *pass, size_t layer, const struct batch *batch, const real *mid,
-                    real *value, real *x)
+                    real *value, real *sum, real *x)
 {
     size_t width = pass->model->config.width;
-    real *add = value;
+    real *add = make_add(pass, layer, ROLE_MLP_POST_NORM, value, batch->n);
 
-    if (pass_vector(pass, layer, ROLE_MLP_POST_NORM)) {
-        add = pass->add;
-        forward_norm(pass, layer, ROLE_MLP_POST_NORM, ROLE_COUNT, value, batch->n, add);
-    }
     pass_tap(pass, SITE_MLP_OUT, layer, add, batch, 0, batch->n, width);
-    rows_run(&(struct row_job){.row = add_row, .pass = pass, .width = width, .a = mid, .b = add, .y = x},
-             batch->n);
+    add_to_stream(pass, layer, ROLE_STATE_NORM, mid, add, batch->n, sum, x);
     pass_tap(pass, SITE_STATE, layer, x, batch, 0, batch->n, width);
 }
 
@@ -368,5 +453,5 @@ void forward_layer(const struct pass *pass, size_t layer, const struct batch *in
 {
     forward_to_value(pass, layer, in, out, a);
     if (out->n && !ends_at_key(pass, layer))
-        forward_finish(pass, layer, out, a->mid, a->value, x);
+        forward_finish(pass, layer, out, a->mid, a->value, a->sum, x);
 }

@@ -6,16 +6,16 @@
 
 /* x [batch, width] = scaled embeddings (+ positions) of the tokens. */
 void forward_embed(const struct pass *pass, const struct batch *batch, real *x);
-/* y [n, width] = norm(x). */
-void forward_norm(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
-                  size_t n, real *y);
+/* y [n, width] = norm(x); a copy where there is no such norm. y may be x. */
+void forward_norm(const struct pass *pass, size_t layer, enum role weight, const real *x, size_t n, real *y);
 /* A layer up to its raw MLP output: rows `in` enter with a->x and get keys and values; rows `out` (the same
  * batch, or picked from it) leave with a->mid and a->value. */
 void forward_to_value(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
                       const struct activations *a);
-/* x [batch, width] = mid + post norm(value); value may be overwritten by a tap. */
+/* x [batch, width] = mid + what the MLP adds, made of value, which a tap may overwrite; through a norm where
+ * the stream has one, whose input goes to sum then. */
 void forward_finish(const struct pass *pass, size_t layer, const struct batch *batch, const real *mid,
-                    real *value, real *x);
+                    real *value, real *sum, real *x);
 void forward_layer(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
                    const struct activations *a, real *x);
 /* Rows of the batch out of the rows of its parent; `to` may be `from`. */

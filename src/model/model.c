@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "quote.h"
 #include "rows.h"
+#include "str.h"
 
 enum { NAME_SIZE = 256 };
 
@@ -25,28 +26,93 @@ static const cJSON *text_config(const cJSON *document)
     return cJSON_IsString(type) && architecture_find(type->valuestring) ? text : document;
 }
 
+/* Members that say nothing of how a model computes. */
+static bool is_idle(const char *key)
+{
+    static const char *const idle[] = {
+        "architectures", "auto_map",   "_name_or_path",  "torch_dtype", "dtype",        "token_id",
+        "dropout",       "pdrop",      "initializer",    "use_cache",   "version",      "label",
+        "summary_",      "init_std",   "output_",        "return_dict", "gradient_",    "task_",
+        "finetuning",    "model_type", "pretraining_tp", "tokenizer",   "problem_type", NULL};
+
+    for (size_t i = 0; idle[i]; i++)
+        if (strstr(key, idle[i]))
+            return true;
+    return false;
+}
+
+/* What the nearest row makes of the config: the error that it meets, or what it does not know. */
+static void describe_difference(const struct architecture *nearest, const char *name, const cJSON *json,
+                                struct str *out)
+{
+    enum { MOST = 4 };
+    struct error ignored = {0};
+    struct config_reader reader = {.name = name, .json = json, .err = &ignored};
+    struct model_config *config = memory_zeroed(1, sizeof *config);
+    const cJSON *item;
+    size_t place = 0, n = 0;
+
+    if (config && !nearest->read_config(&reader, config))
+        str_printf(out, "; as one of those it fails: %s", ignored.text);
+    cJSON_ArrayForEach(item, json)
+    {
+        bool asked = place >= 64 * sizeof reader.asked / sizeof *reader.asked ||
+                     (reader.asked[place / 64] >> place % 64 & 1);
+
+        place++;
+        if (asked || cJSON_IsNull(item) || cJSON_IsFalse(item) || is_idle(item->string) || n == MOST)
+            continue;
+        str_printf(out, "%s%s", n++ ? ", " : "; not known of those: ", quote(item->string).text);
+    }
+    free(config);
+}
+
+static bool refuse_type(const struct model *model, const char *name, const cJSON *json, const char *type,
+                        struct error *err)
+{
+    const struct architecture *nearest = architecture_nearest(type, model->checkpoint);
+    struct str difference = {0};
+
+    describe_difference(nearest, name, json, &difference);
+    error_set(err, ERROR_UNSUPPORTED, "%s: model_type %s is not supported; the nearest that is: %s (%s)%s",
+              name, quote(type).text, nearest->model_type, nearest->title,
+              difference.data && !difference.failed ? difference.data : "");
+    str_release(&difference);
+    return false;
+}
+
+/* Weights in a packed form are other tensors than those of the table. */
+static bool refuse_packed(const char *name, const cJSON *json, struct error *err)
+{
+    const cJSON *packed = config_member(json, "quantization_config"),
+                *method = config_member(packed, "quant_method");
+
+    return !packed || error_set(err, ERROR_UNSUPPORTED,
+                                "%s: quantization_config says that the weights are packed (%s), which lancet "
+                                "cannot compute with",
+                                name, quote(cJSON_IsString(method) ? method->valuestring : "unnamed").text);
+}
+
 static bool read_config(struct model *model, const char *name, const char *text, size_t n, struct error *err)
 {
     cJSON *document;
     const cJSON *json;
     const char *type;
+    struct config_reader reader = {.name = name, .err = err};
     bool ok = false;
 
     if (!json_document_parse(name, text, n, &document, err))
         return false;
-    json = text_config(document);
+    json = reader.json = text_config(document);
     if (!json_get_string(name, json, "model_type", &type, err))
         goto out;
     model->architecture = architecture_find(type);
     if (!model->architecture) {
-        const struct architecture *nearest = architecture_nearest(type, model->checkpoint);
-
-        error_set(err, ERROR_UNSUPPORTED, "%s: model_type %s is not supported; the nearest that is: %s (%s)",
-                  name, quote(type).text, nearest->model_type, nearest->title);
+        refuse_type(model, name, json, type, err);
         goto out;
     }
     model->config.bos = -1;
-    if (!model->architecture->read_config(name, json, &model->config, err) ||
+    if (!refuse_packed(name, json, err) || !model->architecture->read_config(&reader, &model->config) ||
         !config_check(name, &model->config, err))
         goto out;
     if (cJSON_IsNumber(config_member(json, "bos_token_id"))) {
@@ -89,70 +155,76 @@ static bool open_config(struct model *model, struct error *err)
 
 static size_t dimension_size(const struct model_config *c, enum dimension dimension)
 {
-    switch (dimension) {
-    case DIM_NONE:
-        return 0;
-    case DIM_WIDTH:
-        return c->width;
-    case DIM_FF:
-        return c->ff;
-    case DIM_VOCABULARY:
-        return c->vocabulary;
-    case DIM_CONTEXT:
-        return c->context;
-    case DIM_QUERY:
-        return c->n_heads * c->head_dim;
-    case DIM_KV:
-        return c->n_kv_heads * c->head_dim;
-    case DIM_QKV:
-        return (c->n_heads + 2 * c->n_kv_heads) * c->head_dim;
-    case DIM_HEAD:
-        return c->head_dim;
-    }
-    return 0;
+    const size_t sizes[DIM_COUNT] = {
+        [DIM_NONE] = 0,
+        [DIM_WIDTH] = c->width,
+        [DIM_EMBEDDING] = c->embedding_width,
+        [DIM_FF] = c->ff,
+        [DIM_VOCABULARY] = c->vocabulary,
+        [DIM_CONTEXT] = c->context,
+        [DIM_QUERY] = c->n_heads * c->head_dim,
+        [DIM_KV] = c->n_kv_heads * c->head_dim,
+        [DIM_HEAD] = c->head_dim,
+        [DIM_HEADS] = c->n_heads,
+        [DIM_KV_HEADS] = c->n_kv_heads,
+    };
+
+    return sizes[dimension];
 }
 
-static size_t slice_start(const struct model_config *c, unsigned slice)
+/* Which part of a fused tensor a role is: 0, 1 or 2. */
+static size_t part_of(enum role role)
 {
-    size_t query = c->n_heads * c->head_dim;
-
-    return slice == 0 ? 0 : slice == 1 ? query : query + c->n_kv_heads * c->head_dim;
+    return role == ROLE_VALUE || role == ROLE_VALUE_BIAS                                          ? 2
+           : role == ROLE_KEY || role == ROLE_KEY_BIAS || role == ROLE_UP || role == ROLE_UP_BIAS ? 1
+                                                                                                  : 0;
 }
 
-static bool wanted(const struct model_config *c, enum role_when when)
+/* Sets where the slice of a role lies; returns how long the stored tensor is along `out`. */
+static size_t place_slice(const struct model_config *c, const struct tensor_role *row, struct weight *w)
 {
-    switch (when) {
-    case WHEN_ALWAYS:
-        return true;
-    case WHEN_ATTENTION_BIAS:
-        return c->attention_bias;
-    case WHEN_MLP_BIAS:
-        return c->mlp_bias;
-    case WHEN_UNTIED:
-        return !c->tied;
+    size_t part = part_of(row->role), group = c->n_heads / c->n_kv_heads, head = c->head_dim;
+
+    w->out = dimension_size(c, row->out);
+    w->first_out = row->skip;
+    switch (row->fused) {
+    case FUSED_NONE:
+        break;
+    case FUSED_QKV:
+        w->first_out = (part == 0 ? 0 : part == 1 ? c->n_heads : c->n_heads + c->n_kv_heads) * head;
+        return (c->n_heads + 2 * c->n_kv_heads) * head;
+    case FUSED_QKV_HEAD:
+        w->first_out = (part == 0 ? 0 : group + part - 1) * head;
+        w->run = part == 0 ? group * head : head;
+        w->step = (group + 2) * head;
+        return c->n_kv_heads * w->step;
+    case FUSED_GATE_UP:
+        w->first_out = part * c->ff;
+        return 2 * c->ff;
     }
-    return false;
+    return row->skip + w->out;
 }
 
 static bool check_shape(const struct model *model, const struct tensor_role *row, const struct tensor *tensor,
-                        struct error *err)
+                        size_t out, struct error *err)
 {
-    size_t out = dimension_size(&model->config, row->stored ? row->stored : row->out);
-    size_t in = dimension_size(&model->config, row->in);
+    size_t in = dimension_size(&model->config, row->in), head = model->config.head_dim;
+    size_t first = row->by_head      ? out / head
+                   : row->transposed ? in
+                                     : out,
+           second = row->by_head      ? head
+                    : row->transposed ? out
+                                      : in;
+    bool flat = row->in == DIM_NONE && !row->by_head;
     char found[128], expected[64];
-    bool ok;
 
-    if (row->in == DIM_NONE) {
-        ok = tensor->rank == 1 && tensor->shape[0] == out;
+    if (flat)
         snprintf(expected, sizeof expected, "[%zu]", out);
-    } else {
-        size_t first = row->transposed ? in : out, second = row->transposed ? out : in;
-
-        ok = tensor->rank == 2 && tensor->shape[0] == first && tensor->shape[1] == second;
+    else
         snprintf(expected, sizeof expected, "[%zu, %zu]", first, second);
-    }
     tensor_describe(tensor, found, sizeof found);
-    if (!ok)
+    if (!(flat ? tensor->rank == 1 && tensor->shape[0] == out
+               : tensor->rank == 2 && tensor->shape[0] == first && tensor->shape[1] == second))
         return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is %s, but config.json makes it %s",
                          quote(model->checkpoint->path).text, quote(tensor->name).text, role_name(row->role),
                          found, expected);
@@ -164,9 +236,11 @@ static bool check_shape(const struct model *model, const struct tensor_role *row
 
 static const struct tensor_role *role_row(const struct architecture *a, enum role role)
 {
-    for (size_t i = 0; i < a->n_tensors; i++)
-        if (a->tensors[i].role == role)
-            return &a->tensors[i];
+    const struct tensor_role *row;
+
+    for (size_t i = 0; (row = architecture_row(a, i)); i++)
+        if (row->role == role)
+            return row;
     return NULL;
 }
 
@@ -182,34 +256,87 @@ static const struct tensor *find_tensor(const struct model *model, const struct 
                : tensor;
 }
 
-static bool find_weight(struct model *model, const struct tensor_role *row, size_t layer, struct weight *out,
-                        struct error *err)
+static bool row_name(const struct model *model, const struct tensor_role *row, size_t layer, size_t item,
+                     char name[NAME_SIZE], struct error *err)
+{
+    return architecture_tensor_name(row, model->prefix, layer, item, name, NAME_SIZE) ||
+           error_set(err, ERROR_UNSUPPORTED, "%s: a tensor name is too long",
+                     quote(model->checkpoint->path).text);
+}
+
+/* Item `item` of a row, or the one tensor that it is. */
+static bool find_item(struct model *model, const struct tensor_role *row, size_t layer, size_t item,
+                      struct weight *out, struct error *err)
 {
     char name[NAME_SIZE];
-    const struct tensor *tensor;
+    struct weight w = {.overlay = model->overlay, .transposed = row->transposed};
+    size_t stored = place_slice(&model->config, row, &w);
 
-    if (!wanted(&model->config, row->when))
-        return true;
-    if (!architecture_tensor_name(row, model->prefix, layer, name, sizeof name))
-        return error_set(err, ERROR_UNSUPPORTED, "%s: a tensor name is too long",
-                         quote(model->checkpoint->path).text);
-    tensor = find_tensor(model, row, name);
-    if (!tensor && row->when == WHEN_UNTIED)
-        return true;
-    if (!tensor)
+    if (!row_name(model, row, layer, item, name, err))
+        return false;
+    w.in = row->in == DIM_NONE ? 1 : dimension_size(&model->config, row->in);
+    w.tensor = find_tensor(model, row, name);
+    if (!w.tensor)
         return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is missing, which config.json asks for",
                          quote(model->checkpoint->path).text, quote(name).text, role_name(row->role));
-    if (!check_shape(model, row, tensor, err))
+    if (!check_shape(model, row, w.tensor, stored, err))
         return false;
-    *out = (struct weight){
-        .tensor = tensor,
-        .overlay = model->overlay,
-        .out = dimension_size(&model->config, row->out),
-        .in = row->in == DIM_NONE ? 1 : dimension_size(&model->config, row->in),
-        .first_out = row->stored ? slice_start(&model->config, row->slice) : 0,
-        .transposed = row->transposed,
-    };
+    *out = w;
     return true;
+}
+
+/* A list with all its items. */
+static bool find_list(struct model *model, const struct tensor_role *row, size_t layer, struct error *err)
+{
+    struct weight_list *list = &model->list[layer][row->role];
+
+    list->n = dimension_size(&model->config, row->items);
+    list->items = arena_array(&model->arena, list->n, sizeof *list->items);
+    if (!list->items)
+        return error_memory(err, "opening a model");
+    for (size_t i = 0; i < list->n; i++)
+        if (!find_item(model, row, layer, i, &list->items[i], err))
+            return false;
+    model->layer[layer][row->role] = list->items[0];
+    return true;
+}
+
+static bool find_weight(struct model *model, const struct tensor_role *row, size_t layer, struct error *err)
+{
+    struct weight *out =
+        row->role < ROLE_FIRST_OF_LAYER ? &model->global[row->role] : &model->layer[layer][row->role];
+
+    return row->items ? find_list(model, row, layer, err) : find_item(model, row, layer, 0, out, err);
+}
+
+static bool is_wanted(const struct model_config *c, const struct tensor_role *row)
+{
+    return (c->features & row->when) == row->when && !(c->features & row->unless) &&
+           !(row->role == ROLE_HEAD && c->tied);
+}
+
+static bool is_there(struct model *model, const struct tensor_role *row, size_t layer)
+{
+    char name[NAME_SIZE];
+
+    return architecture_tensor_name(row, model->prefix, layer, 0, name, sizeof name) &&
+           find_tensor(model, row, name);
+}
+
+/* The rows of one role in one layer: the first that is wanted and there, else the first that is wanted. */
+static bool find_role(struct model *model, enum role role, size_t layer, struct error *err)
+{
+    const struct tensor_role *row, *first = NULL;
+
+    for (size_t i = 0; (row = architecture_row(model->architecture, i)); i++) {
+        if (row->role != role || !is_wanted(&model->config, row))
+            continue;
+        if (is_there(model, row, layer))
+            return find_weight(model, row, layer, err);
+        if (!first)
+            first = row;
+    }
+    return !first || role == ROLE_HEAD || find_weight(model, first, layer, err);
 }
 
 static bool find_weights(struct model *model, struct error *err)
@@ -221,15 +348,10 @@ static bool find_weights(struct model *model, struct error *err)
         return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor \"%s%s\"",
                          quote(model->checkpoint->path).text, a->model_type, a->prefixes[0],
                          role_row(a, ROLE_FINAL_NORM)->name);
-    for (size_t i = 0; i < a->n_tensors; i++) {
-        const struct tensor_role *row = &a->tensors[i];
-
-        if (row->role < ROLE_FIRST_OF_LAYER && !find_weight(model, row, 0, &model->global[row->role], err))
-            return false;
-        for (size_t l = 0; row->role >= ROLE_FIRST_OF_LAYER && l < model->config.n_layers; l++)
-            if (!find_weight(model, row, l, &model->layer[l][row->role], err))
+    for (size_t role = 0; role < ROLE_COUNT; role++)
+        for (size_t l = 0; l < (role < ROLE_FIRST_OF_LAYER ? 1 : model->config.n_layers); l++)
+            if (!find_role(model, (enum role)role, l, err))
                 return false;
-    }
     if (!model->global[ROLE_HEAD].tensor) {
         model->global[ROLE_HEAD] = model->global[ROLE_EMBEDDING];
         model->config.tied = true;
@@ -239,9 +361,16 @@ static bool find_weights(struct model *model, struct error *err)
 
 /* ---- vectors ---- */
 
-static bool is_vector(const struct weight *w)
+/* The weights of a role outside the layers (place 0) or in layer place - 1: one, the items of a list, or
+ * none.
+ */
+static const struct weight *weights_of(const struct model *model, size_t place, size_t role, size_t *n)
 {
-    return w->tensor && w->in == 1 && w->tensor->rank == 1;
+    const struct weight *one = place ? &model->layer[place - 1][role] : &model->global[role];
+    const struct weight_list *list = place ? &model->list[place - 1][role] : NULL;
+
+    *n = list && list->n ? list->n : one->tensor != NULL;
+    return list && list->n ? list->items : one;
 }
 
 /* Walks all vectors in the order in which they lie; returns how many numbers they take. With `place`, tells
@@ -251,17 +380,19 @@ static size_t walk_vectors(struct model *model, bool place)
     size_t at = 0;
 
     for (size_t l = 0; l <= model->config.n_layers; l++) {
-        struct weight *weights = l ? model->layer[l - 1] : model->global;
         const real **vectors = l ? model->layer_vector[l - 1] : model->global_vector;
 
         for (size_t role = 0; role < ROLE_COUNT; role++) {
-            if (!is_vector(&weights[role]))
+            size_t n;
+            const struct weight *weights = weights_of(model, l, role, &n);
+
+            if (n == 0 || weights->in != 1)
                 continue;
-            if (place) {
-                weight_vector(&weights[role], model->vectors + at);
+            if (place)
                 vectors[role] = model->vectors + at;
-            }
-            at += weights[role].out;
+            for (size_t i = 0; i < n; at += weights[i++].out)
+                if (place)
+                    weight_vector(&weights[i], model->vectors + at);
         }
     }
     return at;
@@ -274,18 +405,10 @@ void model_refresh(struct model *model)
 
 static bool make_vectors(struct model *model, struct error *err)
 {
-    const struct model_config *c = &model->config;
-
     model->vectors = memory_array(walk_vectors(model, false), sizeof *model->vectors);
     if (!model->vectors)
         return error_memory(err, "opening a model");
     walk_vectors(model, true);
-    for (size_t i = 0; i < c->n_ropes; i++) {
-        model->inverse_frequencies[i] = arena_array(&model->arena, c->rotary_dim / 2, sizeof(real));
-        if (!model->inverse_frequencies[i])
-            return error_memory(err, "opening a model");
-        config_inverse_frequencies(&c->ropes[i], c->rotary_dim, model->inverse_frequencies[i]);
-    }
     return true;
 }
 
@@ -306,12 +429,14 @@ bool model_open(const struct context *context, const struct checkpoint *checkpoi
     n = model->config.n_layers;
     model->overlay = overlay_new();
     model->layer = arena_array(&model->arena, n, sizeof *model->layer);
+    model->list = arena_array(&model->arena, n, sizeof *model->list);
     model->layer_vector = arena_array(&model->arena, n, sizeof *model->layer_vector);
-    if (!model->overlay || !model->layer || !model->layer_vector) {
+    if (!model->overlay || !model->layer || !model->list || !model->layer_vector) {
         error_memory(err, "opening a model");
         goto fail;
     }
     memset(model->layer, 0, n * sizeof *model->layer);
+    memset(model->list, 0, n * sizeof *model->list);
     memset(model->layer_vector, 0, n * sizeof *model->layer_vector);
     if (!find_weights(model, err) || !make_vectors(model, err))
         goto fail;
@@ -346,26 +471,38 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static bool follows_key(enum role role)
+/* What the keys of a layer depend on: everything up to them. */
+static bool is_below(size_t place, size_t layer, size_t role)
 {
-    return role == ROLE_DOWN || role == ROLE_DOWN_BIAS || role == ROLE_MLP_POST_NORM;
+    return place == 0 ? role < ROLE_FIRST_AFTER_LAYERS : place <= layer || role < ROLE_DOWN;
+}
+
+/* Adds the tensors that is_below takes to `list`, unless that is NULL; returns how many they are. */
+static size_t add_below(const struct model *model, size_t layer, const struct tensor **list)
+{
+    size_t count = 0;
+
+    for (size_t place = 0; place <= layer + 1; place++)
+        for (size_t role = 0; role < ROLE_COUNT; role++) {
+            size_t n;
+            const struct weight *weights = weights_of(model, place, role, &n);
+
+            for (size_t i = 0; is_below(place, layer, role) && i < n; i++, count++)
+                if (list)
+                    list[count] = weights[i].tensor;
+        }
+    return count;
 }
 
 bool model_tensors_below(const struct model *model, size_t layer, const struct tensor ***out, size_t *n,
                          struct error *err)
 {
-    const struct tensor **list = memory_array((layer + 2) * ROLE_COUNT, sizeof *list);
-    size_t count = 0, kept = 0;
+    size_t count = add_below(model, layer, NULL), kept = 0;
+    const struct tensor **list = memory_array(count, sizeof *list);
 
     if (!list)
         return error_memory(err, "listing tensors");
-    for (size_t role = ROLE_EMBEDDING; role <= ROLE_POSITION; role++)
-        if (model->global[role].tensor)
-            list[count++] = model->global[role].tensor;
-    for (size_t l = 0; l <= layer; l++)
-        for (size_t role = 0; role < ROLE_COUNT; role++)
-            if (model->layer[l][role].tensor && !(l == layer && follows_key(role)))
-                list[count++] = model->layer[l][role].tensor;
+    add_below(model, layer, list);
     qsort(list, count, sizeof *list, by_name);
     for (size_t i = 0; i < count; i++) /* slices of one tensor */
         if (i == 0 || list[i] != list[kept - 1])
@@ -396,15 +533,15 @@ const struct tensor *model_not_finite(const struct model *model)
 {
     const struct tensor *first = NULL;
 
-    for (size_t l = 0; l <= model->config.n_layers; l++) {
-        const struct weight *weights = l ? model->layer[l - 1] : model->global;
-
+    for (size_t place = 0; place <= model->config.n_layers; place++)
         for (size_t role = 0; role < ROLE_COUNT; role++) {
-            const struct tensor *tensor = weights[role].tensor;
+            size_t n;
+            const struct weight *weights = weights_of(model, place, role, &n);
 
-            if (tensor && (!first || strcmp(tensor->name, first->name) < 0) && !is_finite(tensor))
-                first = tensor;
+            for (size_t i = 0; i < n; i++)
+                if ((!first || strcmp(weights[i].tensor->name, first->name) < 0) &&
+                    !is_finite(weights[i].tensor))
+                    first = weights[i].tensor;
         }
-    }
     return first;
 }

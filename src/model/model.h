@@ -16,12 +16,16 @@ struct model {
     struct model_config config;
     struct overlay *overlay;            /* the model's own, empty at first; weights are seen through it */
     struct weight global[ROLE_COUNT];   /* roles outside the layers; the head is always there */
-    struct weight (*layer)[ROLE_COUNT]; /* [n_layers] */
-    /* Norm weights and biases, converted once; NULL where the architecture has none. */
+    struct weight (*layer)[ROLE_COUNT]; /* [n_layers]; of a role that is a list, its first item */
+    struct weight_list {
+        struct weight *items;
+        size_t n;
+    } (*list)[ROLE_COUNT]; /* [n_layers] all items of roles that are lists; n is 0 for the others */
+    /* Norm weights and biases, converted once, those of a list behind one another; NULL where the
+     * architecture has none. */
     real *vectors;
     const real *global_vector[ROLE_COUNT];
     const real *(*layer_vector)[ROLE_COUNT];
-    real *inverse_frequencies[CONFIG_MAX_ROPES]; /* [rotary_dim / 2] */
     struct arena arena;
 };
 

@@ -84,7 +84,7 @@ static bool run_active(struct pass *pass, const real *add, const size_t *at, str
             pass->moved[row * width + i] += add[i];
     }
     pass->keep = true;
-    forward_finish(pass, first - 1, batch, pass->resume_mid, pass->moved, x);
+    forward_finish(pass, first - 1, batch, pass->resume_mid, pass->moved, pass->resume_sum, x);
     for (size_t layer = first; layer < pass->n_layers; layer++) {
         bool last = layer + 1 == pass->n_layers;
 
@@ -109,7 +109,7 @@ static void run_resume_layer(struct pass *pass)
     batch_pick(&pass->active, a->value, width, pass->resume_value);
     batch_pick(&pass->prefix, a->mid, width, a->mid);
     batch_pick(&pass->prefix, a->value, width, a->value);
-    forward_finish(pass, layer, &pass->prefix, a->mid, a->value, a->x);
+    forward_finish(pass, layer, &pass->prefix, a->mid, a->value, a->sum, a->x);
 }
 
 /* Every row up to the top, or of a resumable pass the earlier positions, which the last layer leaves as keys
@@ -179,6 +179,8 @@ bool pass_append(struct pass *pass, const uint32_t *ids, struct error *err)
             return error_set(err, ERROR_USAGE, "token id %lu is not below the vocabulary of %s, which is %zu",
                              (unsigned long)ids[s], quote(pass->model->checkpoint->path).text,
                              pass->model->config.vocabulary);
+        if (!pass_grow_rope(pass, s, err))
+            return false;
         pass->ids[pass->offset[s] + pass->length[s]] = ids[s];
         batch_add(batch, s, pass->length[s], batch->n);
     }
@@ -201,10 +203,39 @@ bool pass_append(struct pass *pass, const uint32_t *ids, struct error *err)
 
 /* ---- what a run leaves ---- */
 
+enum { LOGITS_PIECE = 4096 };
+
+/* Factor and cap of a piece of logits. */
+static void finish_logits(const struct row_job *job, size_t piece)
+{
+    const struct model_config *c = &job->pass->model->config;
+    size_t n = min_size(job->width, job->total - piece * job->width);
+    real *x = job->y + piece * job->width;
+
+    if (c->logit_scale != 1)
+        for (size_t i = 0; i < n; i++)
+            x[i] *= (real)c->logit_scale;
+    if (c->logit_cap != 0)
+        ops_cap(x, n, c->logit_cap);
+}
+
+/* A projection before the head is small: its rows lie where the logits will. */
 void pass_head(const struct pass *pass, const real *states, size_t n, real *normed, real *logits)
 {
-    forward_norm(pass, 0, ROLE_FINAL_NORM, ROLE_FINAL_NORM_BIAS, states, n, normed);
-    pass_matmul(pass, 0, ROLE_HEAD, ROLE_COUNT, normed, n, logits);
+    const struct model_config *c = &pass->model->config;
+    size_t total = n * c->vocabulary;
+
+    forward_norm(pass, 0, ROLE_FINAL_NORM, states, n, normed);
+    if (pass_weight(pass, 0, ROLE_HEAD_IN)) {
+        pass_matmul(pass, 0, ROLE_HEAD_IN, normed, n, logits);
+        memcpy(normed, logits, n * c->embedding_width * sizeof *normed);
+    }
+    pass_matmul(pass, 0, ROLE_HEAD, normed, n, logits);
+    if (c->logit_scale != 1 || c->logit_cap != 0)
+        rows_run(
+            &(struct row_job){
+                .row = finish_logits, .pass = pass, .width = LOGITS_PIECE, .total = total, .y = logits},
+            (total + LOGITS_PIECE - 1) / LOGITS_PIECE);
 }
 
 bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *logits, struct error *err)

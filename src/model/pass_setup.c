@@ -289,9 +289,12 @@ static void lay_out_scratch(struct pass *pass, struct carver *c)
     struct activations *a = &pass->scratch;
 
     for (size_t i = 0; i < config->n_ropes; i++) {
-        carve(c, &pass->cosine[i], pass->longest, config->rotary_dim / 2);
-        carve(c, &pass->sine[i], pass->longest, config->rotary_dim / 2);
+        carve(c, &pass->cosine[i], pass->rope_rows, config->rotary_dim / 2);
+        carve(c, &pass->sine[i], pass->rope_rows, config->rotary_dim / 2);
     }
+    carve(c, &pass->frequencies, 1, config->rotary_dim / 2);
+    if (config->alibi)
+        carve(c, &pass->alibi, config->n_heads, pass->longest);
     regions = region_of(pass, pass->n_layers - 1) + 1;
     carve(c, &pass->keys, regions * pass->offset[pass->n_sequences], pass->kv_width);
     carve(c, &pass->values, regions * pass->offset[pass->n_sequences], pass->kv_width);
@@ -302,55 +305,69 @@ static void lay_out_scratch(struct pass *pass, struct carver *c)
     carve(c, &pass->key, rows, pass->kv_width);
     carve(c, &pass->value, rows, pass->kv_width);
     carve(c, &pass->mix, rows, pass->q_width);
-    carve(c, &pass->add, rows, config->width);
+    carve(c, &pass->add, rows, max_size(config->width, config->embedding_width));
     pass->mlp_rows = min_size(rows, MLP_ROWS);
     carve(c, &pass->mlp_key, pass->mlp_rows, config->ff);
     if (config->gated)
         carve(c, &a->up, pass->mlp_rows, config->ff);
     carve(c, &pass->pattern, pattern_rows(pass), pass->longest);
-    a->mid = a->x;
+    a->mid = a->mid_sum = a->sum = a->x;
     a->attention = a->value;
     a->query_raw = a->query;
     a->key_raw = pass->key;
     a->hidden = pass->mlp_key;
 }
 
+/* What a layer above the restart keeps for backward: only what its norms and its form need. */
+static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, struct activations *a)
+{
+    const struct model_config *config = &pass->model->config;
+    size_t n = pass->active.n, width = config->width, out = layer + 1 == pass->n_layers ? pass->scored.n : n;
+
+    *a = pass->scratch;
+    carve(c, &a->x, n, width);
+    carve(c, &a->query, out, pass->q_width);
+    a->query_raw = a->query;
+    if (config->qk_norm) {
+        carve(c, &a->key_raw, n, pass->kv_width);
+        carve(c, &a->query_raw, out, pass->q_width);
+    }
+    if (pass_vector(pass, layer, ROLE_ATTENTION_POST_NORM))
+        carve(c, &a->attention, out, width);
+    if (pass_vector(pass, layer, ROLE_MLP_POST_NORM))
+        carve(c, &a->value, out, width);
+    carve(c, &a->mid, out, width);
+    if (pass_vector(pass, layer, ROLE_MID_NORM))
+        carve(c, &a->mid_sum, out, width);
+    if (pass_vector(pass, layer, ROLE_STATE_NORM))
+        carve(c, &a->sum, out, width);
+    carve(c, &a->hidden, out, config->ff);
+    if (config->gated)
+        carve(c, &a->up, out, config->ff);
+}
+
 static void lay_out_kept(struct pass *pass, struct carver *c)
 {
     const struct model_config *config = &pass->model->config;
     size_t n = pass->active.n, width = config->width, first = pass->options.resume_layer + 1;
+    size_t widest = max_size(width, config->embedding_width);
     struct gradients *g = &pass->gradient;
 
     carve(c, &pass->resume_mid, n, width);
     carve(c, &pass->resume_value, n, width);
     carve(c, &pass->resume_key, n, config->ff);
     carve(c, &pass->moved, n, width);
+    if (pass_vector(pass, first - 1, ROLE_STATE_NORM))
+        carve(c, &pass->resume_sum, n, width);
     carve(c, &pass->active_top, n, width);
-    for (size_t layer = first; layer < pass->n_layers; layer++) {
-        struct activations *a = &pass->kept[layer - first];
-        size_t out = layer + 1 == pass->n_layers ? pass->scored.n : n;
-
-        *a = pass->scratch;
-        carve(c, &a->x, n, width);
-        carve(c, &a->query, out, pass->q_width);
-        a->query_raw = a->query;
-        if (config->qk_norm) {
-            carve(c, &a->key_raw, n, pass->kv_width);
-            carve(c, &a->query_raw, out, pass->q_width);
-        }
-        if (config->post_norms) {
-            carve(c, &a->attention, out, width);
-            carve(c, &a->value, out, width);
-        }
-        carve(c, &a->mid, out, width);
-        carve(c, &a->hidden, out, config->ff);
-        if (config->gated)
-            carve(c, &a->up, out, config->ff);
-    }
+    for (size_t layer = first; layer < pass->n_layers; layer++)
+        lay_out_layer(pass, c, layer, &pass->kept[layer - first]);
     carve(c, &g->x, n, width);
-    carve(c, &g->branch, n, width);
-    carve(c, &g->normed, n, width);
+    carve(c, &g->branch, n, widest);
+    carve(c, &g->normed, n, widest);
     carve(c, &g->picked, n, width);
+    if (pass_is_parallel(pass))
+        carve(c, &g->parallel, n, width);
     carve(c, &g->mlp_key, n, config->ff);
     carve(c, &g->up, n, config->ff);
     carve(c, &g->mix, n, pass->q_width);
@@ -386,19 +403,88 @@ static bool make_workspace(struct pass *pass, struct error *err)
     return true;
 }
 
-static void fill_rope(struct pass *pass)
+/* ---- positions ---- */
+
+/* The original context of a rope whose frequencies depend on the length of longer sequences. */
+static size_t growing_from(const struct model_config *c)
+{
+    size_t from = SIZE_MAX;
+
+    for (size_t r = 0; r < c->n_ropes; r++)
+        if (config_rope_grows(&c->ropes[r]))
+            from = min_size(from, c->ropes[r].original_context);
+    return from;
+}
+
+/* Which sequences have rotary rows of their own: those that are, or may become, longer than that. */
+static bool place_ropes(struct pass *pass, struct error *err)
+{
+    size_t from = growing_from(&pass->model->config);
+    bool ok = true;
+
+    pass->rope_first = take(pass, pass->n_sequences, sizeof *pass->rope_first, &ok);
+    if (!ok)
+        return error_memory(err, "preparing a pass");
+    pass->rope_rows = pass->longest;
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        size_t room = pass->offset[s + 1] - pass->offset[s];
+
+        pass->rope_first[s] = room > from ? pass->rope_rows : 0;
+        if (room > from && !size_add(pass->rope_rows, room, &pass->rope_rows))
+            return error_memory(err, "preparing a pass");
+    }
+    return true;
+}
+
+/* Rows of positions first .. end from row `at` on, as a sequence of `length` tokens has them. */
+static void fill_rope(struct pass *pass, size_t at, size_t first, size_t end, size_t length)
 {
     const struct model_config *c = &pass->model->config;
     size_t half = c->rotary_dim / 2;
 
-    for (size_t r = 0; r < c->n_ropes; r++)
-        for (size_t p = 0; p < pass->longest; p++)
-            for (size_t i = 0; i < half; i++) {
-                real angle = (real)p * pass->model->inverse_frequencies[r][i];
+    for (size_t r = 0; r < c->n_ropes; r++) {
+        double factor = c->ropes[r].attention_factor;
 
-                pass->cosine[r][p * half + i] = (real)cos((double)angle);
-                pass->sine[r][p * half + i] = (real)sin((double)angle);
+        config_inverse_frequencies(&c->ropes[r], c->rotary_dim, length, pass->frequencies);
+        for (size_t p = first; p < end; p++)
+            for (size_t i = 0; i < half; i++) {
+                real angle = (real)p * pass->frequencies[i];
+
+                pass->cosine[r][(at + p) * half + i] = (real)(cos((double)angle) * factor);
+                pass->sine[r][(at + p) * half + i] = (real)(sin((double)angle) * factor);
             }
+    }
+}
+
+static void fill_positions(struct pass *pass)
+{
+    const struct model_config *c = &pass->model->config;
+
+    fill_rope(pass, 0, 0, pass->longest, 0);
+    for (size_t s = 0; s < pass->n_sequences; s++)
+        if (pass->rope_first[s])
+            fill_rope(pass, pass->rope_first[s], 0, pass->length[s], pass->length[s]);
+    for (size_t head = 0; c->alibi && head < c->n_heads; head++)
+        config_alibi(c, head, pass->longest, pass->alibi + head * pass->longest);
+}
+
+/* transformers rotates the new token as the longer sequence asks, and lets the earlier ones be; but where the
+ * frequencies change at once (longrope), it begins anew. */
+bool pass_grow_rope(struct pass *pass, size_t sequence, struct error *err)
+{
+    const struct model_config *c = &pass->model->config;
+    size_t position = pass->length[sequence];
+
+    if (!pass->rope_first[sequence])
+        return true;
+    for (size_t r = 0; r < c->n_ropes; r++)
+        if (c->ropes[r].scaling == ROPE_SCALE_LONG && position == c->ropes[r].original_context)
+            return error_set(err, ERROR_UNSUPPORTED,
+                             "a text of %zu tokens cannot grow: beyond %zu this model turns all positions "
+                             "otherwise (longrope)",
+                             position, c->ropes[r].original_context);
+    fill_rope(pass, pass->rope_first[sequence], position, position + 1, position + 1);
+    return true;
 }
 
 bool pass_new(const struct context *context, const struct model *model, const struct sequence *sequences,
@@ -415,11 +501,11 @@ bool pass_new(const struct context *context, const struct model *model, const st
     pass->kv_width = model->config.n_kv_heads * model->config.head_dim;
     pass->bytes = sizeof *pass;
     if (!copy_options(pass, options, err) || !copy_tokens(pass, sequences, err) || !make_batches(pass, err) ||
-        !make_workspace(pass, err)) {
+        !place_ropes(pass, err) || !make_workspace(pass, err)) {
         pass_free(pass);
         return false;
     }
-    fill_rope(pass);
+    fill_positions(pass);
     *out = pass;
     return true;
 }

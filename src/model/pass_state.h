@@ -22,10 +22,12 @@ struct activations {
     real *query_raw; /* [Q, q] */
     real *query;     /* [Q, q] */
     real *attention; /* [Q, width] raw output of attention */
+    real *mid_sum;   /* [Q, width] residual stream after attention's add, before a norm of it */
     real *mid;       /* [Q, width] residual stream in the middle */
     real *hidden;    /* [Q, ff] before the activation */
     real *up;        /* [Q, ff] the other side of a gated MLP */
     real *value;     /* [Q, width] raw output of the MLP */
+    real *sum;       /* [Q, width] residual stream after the MLP's add, before a norm of it */
 };
 
 struct pass {
@@ -49,8 +51,13 @@ struct pass {
     bool keep; /* this run keeps its activations for backward */
     bool ran;
 
-    size_t q_width, kv_width;                                /* heads x head_dim */
-    real *cosine[CONFIG_MAX_ROPES], *sine[CONFIG_MAX_ROPES]; /* [longest, rotary_dim / 2] */
+    size_t q_width, kv_width; /* heads x head_dim */
+    /* Tables of rotary: row p is position p in the first `longest` rows, which serve every sequence but those
+     * whose frequencies depend on their length: these have rows of their own, from rope_first[s] on. */
+    real *cosine[CONFIG_MAX_ROPES], *sine[CONFIG_MAX_ROPES]; /* [rope_rows, rotary_dim / 2] */
+    size_t rope_rows, *rope_first;                           /* [n_sequences] */
+    real *frequencies;                                       /* [rotary_dim / 2] */
+    real *alibi;                                             /* [heads, longest] added to the scores */
     real *keys, *values;                                     /* [regions, offset[n_sequences], kv_width] */
     struct activations scratch;
     real *normed, *key, *value, *mix,
@@ -63,11 +70,12 @@ struct pass {
     const struct batch *top_batch;
 
     struct activations *kept; /* of the layers above resume_layer, active rows */
-    real *resume_mid, *resume_value, *resume_key,
-        *moved;       /* at resume_layer: [active, width], .., [active, ff], .. */
+    real *resume_mid, *resume_value, *resume_key, *moved,
+        *resume_sum;  /* at resume_layer: [active, width], .., [active, ff], [active, width], .. */
     real *active_top; /* [active, width] */
     struct gradients {
         real *x, *branch, *normed, *picked; /* [active, width] */
+        real *parallel;                     /* [active, width] of the MLP's input in a parallel layer */
         real *mlp_key, *up;                 /* [active, ff] */
         real *mix, *query;                  /* [active, q] */
         real *key, *value;                  /* [active, kv] */
@@ -87,19 +95,31 @@ struct row_job {
     const struct pass *pass;
     const struct batch *batch;
     size_t layer, width;
-    enum role weight, bias;
-    const real *a, *b, *c;
+    size_t total;     /* of a job on pieces of `width` numbers rather than rows: all of them */
+    enum role weight; /* a norm's; its bias follows it */
+    const real *a, *b;
     real *y, *z;
 };
 void rows_run(const struct row_job *job, size_t n_rows);
 
-/* Weight or vector of a role in a layer; NULL where there is none. ROLE_COUNT is a vector that no
- * architecture has. */
+/* Weight or vector of a role in a layer; NULL where there is none. */
 const struct weight *pass_weight(const struct pass *pass, size_t layer, enum role role);
 const real *pass_vector(const struct pass *pass, size_t layer, enum role role);
-/* y [m, out] = x W^T + bias. */
-void pass_matmul(const struct pass *pass, size_t layer, enum role weight, enum role bias, const real *x,
-                 size_t m, real *y);
+/* y [m, out] = x W^T + bias, the bias that follows the role, when there is one. */
+void pass_matmul(const struct pass *pass, size_t layer, enum role weight, const real *x, size_t m, real *y);
+/* The norm of a row, or its gradient added to dx, with weights w and bias b (NULL: none). */
+void pass_norm(const struct model_config *config, const real *x, const real *w, const real *b, size_t n,
+               real *y);
+void pass_norm_backward(const struct model_config *config, const real *x, const real *w, const real *dy,
+                        size_t n, real *dx);
+/* The rotary row of a position; false where the layer does not rotate. */
+struct rotary {
+    const real *cosine, *sine;
+};
+bool pass_rotary(const struct pass *pass, size_t layer, size_t sequence, size_t position, struct rotary *out);
+/* Readies the rotary rows of the token that is appended to a sequence. */
+bool pass_grow_rope(struct pass *pass, size_t sequence, struct error *err);
+bool pass_is_parallel(const struct pass *pass);
 /* Keys or values of a layer: the row of position p of sequence s is offset[s] + p. */
 real *pass_region(const struct pass *pass, real *cache, size_t layer);
 bool pass_is_tapped(const struct pass *pass, enum site site, size_t layer);

@@ -191,6 +191,12 @@ bool activation_parse(const char *name, enum activation *out)
 
 /* ---- softmax ---- */
 
+void ops_cap(real *x, size_t n, double cap)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (real)cap * real_tanh(x[i] / (real)cap);
+}
+
 /* Partial results of fixed places let the compiler use vectors. */
 enum { LANES = 8 };
 

@@ -24,6 +24,8 @@ void ops_activation(enum activation kind, const real *x, size_t n, real *y);
 /* dx = dy * f'(x) */
 void ops_activation_backward(enum activation kind, const real *x, const real *dy, size_t n, real *dx);
 
+/* x = cap tanh(x / cap), in place: keeps values within +-cap (Gemma 2). */
+void ops_cap(real *x, size_t n, double cap);
 /* In place; sums in f64. A row whose maximum is -inf becomes zeros. */
 void ops_softmax(real *x, size_t n);
 /* log(sum exp x), summed in f64. */

@@ -37,7 +37,8 @@ struct product {
     const uint8_t *s; /* first stored element */
     enum dtype dtype;
     enum kernel_type kernel; /* KERNEL_TYPES: converted first */
-    size_t element, stride;  /* bytes of an element; elements from row to row */
+    size_t stride;           /* elements from row to row */
+    size_t run, step;        /* of the weight's rows, see there */
     const double *delta;     /* dense change at the same place, or NULL */
     bool by_rows;
     size_t m, n, k;
@@ -76,12 +77,31 @@ static void gemm(enum CBLAS_TRANSPOSE transpose, size_t m, size_t n, size_t k, c
         b, (blasint)b_stride, 1, y, (blasint)y_stride);
 }
 
+/* Where n stored elements end; the columns of tasks and panels keep to whole blocks. */
+static size_t span(const struct product *p, size_t n)
+{
+    return dtype_extent(p->dtype, n);
+}
+
+/* Where a row of a weight is stored, counted from its first. */
+static size_t stored_row(size_t run, size_t step, size_t row)
+{
+    return run ? row / run * step + row % run : row;
+}
+
+/* How many rows from this one on are stored behind one another, at most `most`. */
+static size_t rows_together(const struct product *p, size_t row, size_t most)
+{
+    return p->run ? min_size(most, p->run - row % p->run) : most;
+}
+
 /* n_rows x width stored elements from (row, column) as numbers; *stride is the distance of the rows then.
- * Elements that are numbers already are used where they lie. */
+ * Elements that are numbers already are used where they lie. The rows are stored together. */
 static const real *panel(const struct product *p, size_t row, size_t n_rows, size_t column, size_t width,
                          real *scratch, size_t *stride)
 {
-    const uint8_t *first = p->s + (row * p->stride + column) * p->element;
+    size_t stored = stored_row(p->run, p->step, row);
+    const uint8_t *first = p->s + span(p, stored * p->stride + column);
 
     if (p->dtype == (sizeof(real) == 4 ? DTYPE_F32 : DTYPE_F64) && !p->delta &&
         (uintptr_t)first % sizeof(real) == 0) {
@@ -89,7 +109,7 @@ static const real *panel(const struct product *p, size_t row, size_t n_rows, siz
         return (const real *)(const void *)first;
     }
     for (size_t r = 0; r < n_rows; r++) {
-        const uint8_t *from = first + r * p->stride * p->element;
+        const uint8_t *from = first + r * span(p, p->stride);
 
         if (p->kernel != KERNEL_TYPES)
             p->kernels->widen[p->kernel](from, width, scratch + r * width);
@@ -97,7 +117,7 @@ static const real *panel(const struct product *p, size_t row, size_t n_rows, siz
             rows_to_real(p->dtype, from, width, scratch + r * width);
         if (p->delta)
             for (size_t c = 0; c < width; c++)
-                scratch[r * width + c] += (real)p->delta[(row + r) * p->stride + column + c];
+                scratch[r * width + c] += (real)p->delta[(stored + r) * p->stride + column + c];
     }
     *stride = width;
     return scratch;
@@ -116,26 +136,47 @@ static void begin_columns(const struct product *p, size_t column, size_t width)
     }
 }
 
+/* y += x [m, depth] S^T, S the stored rows from `row` on, from column `at` on. */
+static void gemm_by_rows(const struct product *p, size_t row, size_t n_rows, size_t at, size_t depth,
+                         real *scratch)
+{
+    size_t stride;
+
+    for (size_t end = row + n_rows, n; row < end; row += n) {
+        const real *b;
+
+        n = rows_together(p, row, end - row);
+        b = panel(p, row, n, at, depth, scratch, &stride);
+        gemm(CblasTrans, p->m, n, depth, p->x + at, p->k, b, stride, p->y + row, p->n);
+    }
+}
+
+/* y += x [m, depth] S, S the stored rows from `at` on, from `column` on. */
+static void gemm_by_columns(const struct product *p, size_t column, size_t width, size_t at, size_t depth,
+                            real *scratch)
+{
+    size_t stride;
+
+    for (size_t end = at + depth, n; at < end; at += n) {
+        const real *b;
+
+        n = rows_together(p, at, end - at);
+        b = panel(p, at, n, column, width, scratch, &stride);
+        gemm(CblasNoTrans, p->m, width, n, p->x + at, p->k, b, stride, p->y + column, p->n);
+    }
+}
+
 static void gemm_task(void *user, size_t task, unsigned worker)
 {
     const struct product *p = user;
-    size_t column = task * p->columns, width = min_size(p->columns, p->n - column), stride;
-    real *scratch = pool_scratch(p->pool, worker), *y = p->y + column;
+    size_t column = task * p->columns, width = min_size(p->columns, p->n - column);
+    real *scratch = pool_scratch(p->pool, worker);
 
     blas_single_thread();
     begin_columns(p, column, width);
-    for (size_t at = 0; at < p->k; at += p->depth) {
-        size_t depth = min_size(p->depth, p->k - at);
-        const real *x = p->x + at;
-
-        if (p->by_rows) {
-            const real *b = panel(p, column, width, at, depth, scratch, &stride);
-            gemm(CblasTrans, p->m, width, depth, x, p->k, b, stride, y, p->n);
-        } else {
-            const real *b = panel(p, at, depth, column, width, scratch, &stride);
-            gemm(CblasNoTrans, p->m, width, depth, x, p->k, b, stride, y, p->n);
-        }
-    }
+    for (size_t at = 0; at < p->k; at += p->depth)
+        (p->by_rows ? gemm_by_rows : gemm_by_columns)(p, column, width, at, min_size(p->depth, p->k - at),
+                                                      scratch);
 }
 
 /* Whether the kernels can read stored elements; else they get converted panels. */
@@ -147,24 +188,26 @@ static bool reads_stored(const struct product *p)
 static void dot_task(void *user, size_t task, unsigned worker)
 {
     const struct product *p = user;
-    size_t first = task * p->columns, end = first + min_size(p->columns, p->n - first), stride;
+    size_t first = task * p->columns, end = first + min_size(p->columns, p->n - first), stride, n;
     size_t depth_most = min_size(p->k, SMALL_PANEL), rows_most = depth_most ? SMALL_PANEL / depth_most : 1;
     real *scratch = pool_scratch(p->pool, worker);
 
     begin_columns(p, first, end - first);
-    if (reads_stored(p)) {
-        p->kernels->dot[p->kernel](p->s + first * p->stride * p->element, p->stride * p->element, end - first,
-                                   p->k, p->x, p->k, p->m, p->y + first, p->n);
-        return;
+    for (size_t row = first; reads_stored(p) && row < end; row += n) {
+        n = rows_together(p, row, end - row);
+        p->kernels->dot[p->kernel](p->s + span(p, stored_row(p->run, p->step, row) * p->stride),
+                                   span(p, p->stride), n, p->k, p->x, p->k, p->m, p->y + row, p->n);
     }
-    for (size_t row = first; row < end; row += rows_most)
+    for (size_t row = first; !reads_stored(p) && row < end; row += n) {
+        n = rows_together(p, row, min_size(rows_most, end - row));
         for (size_t at = 0; at < p->k; at += depth_most) {
-            size_t n_rows = min_size(rows_most, end - row), depth = min_size(depth_most, p->k - at);
-            const real *s = panel(p, row, n_rows, at, depth, scratch, &stride);
+            size_t depth = min_size(depth_most, p->k - at);
+            const real *s = panel(p, row, n, at, depth, scratch, &stride);
 
-            p->kernels->dot[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n_rows, depth, p->x + at,
-                                         p->k, p->m, p->y + row, p->n);
+            p->kernels->dot[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n, depth, p->x + at, p->k,
+                                         p->m, p->y + row, p->n);
         }
+    }
 }
 
 /* Task = part * blocks of columns + block. */
@@ -175,7 +218,7 @@ static void axpy_task(void *user, size_t task, unsigned worker)
            column = task % n_blocks * p->columns;
     size_t width = min_size(p->columns, p->n - column), at = part * p->depth,
            end = min_size(at + p->depth, p->k);
-    size_t width_most = min_size(width, SMALL_PANEL), depth_most = SMALL_PANEL / width_most, stride;
+    size_t width_most = min_size(width, SMALL_PANEL), depth_most = SMALL_PANEL / width_most, stride, n;
     real *scratch = pool_scratch(p->pool, worker), *y = p->y + column;
 
     if (p->n_parts > 1) {
@@ -185,19 +228,22 @@ static void axpy_task(void *user, size_t task, unsigned worker)
     } else {
         begin_columns(p, column, width);
     }
-    if (reads_stored(p)) {
-        p->kernels->axpy[p->kernel](p->s + (at * p->stride + column) * p->element, p->stride * p->element,
-                                    end - at, width, p->x + at, p->k, p->m, y, p->n);
-        return;
+    for (; reads_stored(p) && at < end; at += n) {
+        n = rows_together(p, at, end - at);
+        p->kernels->axpy[p->kernel](
+            p->s + span(p, stored_row(p->run, p->step, at) * p->stride + column), span(p, p->stride), n,
+            width, p->x + at, p->k, p->m, y, p->n);
     }
-    for (; at < end; at += depth_most)
+    for (; at < end; at += n) {
+        n = rows_together(p, at, min_size(depth_most, end - at));
         for (size_t c = 0; c < width; c += width_most) {
-            size_t depth = min_size(depth_most, end - at), strip = min_size(width_most, width - c);
-            const real *s = panel(p, at, depth, column + c, strip, scratch, &stride);
+            size_t strip = min_size(width_most, width - c);
+            const real *s = panel(p, at, n, column + c, strip, scratch, &stride);
 
-            p->kernels->axpy[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, depth, strip, p->x + at,
-                                          p->k, p->m, y + c, p->n);
+            p->kernels->axpy[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n, strip, p->x + at, p->k,
+                                          p->m, y + c, p->n);
         }
+    }
 }
 
 /* One row of y: what it starts from, then all parts in order. */
@@ -221,22 +267,30 @@ static void add_parts_task(void *user, size_t row, unsigned worker)
  * start. */
 static size_t task_columns(const struct product *p, size_t most, size_t unit)
 {
-    size_t worth = ceil_div(TASK_BYTES / 8, p->k * p->element + 1);
+    size_t worth = ceil_div(TASK_BYTES / 8, span(p, p->k) + 1);
     size_t shared = ceil_div(p->n, TASKS_WANTED);
 
     return round_up(min_size(most, shared > worth ? shared : worth), unit);
 }
 
+/* Columns of y are columns of S in a product by columns, which are taken in whole blocks. */
+static size_t column_unit(const struct product *p, size_t unit)
+{
+    size_t block = dtype_facts(p->dtype)->block_elements;
+
+    return p->by_rows || block < unit ? unit : block;
+}
+
 static void run_small_by_rows(struct product *p)
 {
-    p->columns = task_columns(p, ceil_div(TASK_BYTES, p->k * p->element + 1), 4);
+    p->columns = task_columns(p, ceil_div(TASK_BYTES, span(p, p->k) + 1), 4);
     pool_run(p->pool, ceil_div(p->n, p->columns), dot_task, p);
 }
 
 /* With parts allowed, false when there is no memory for their sums. */
 static bool run_small_by_columns(struct product *p, bool parts_allowed)
 {
-    p->columns = task_columns(p, STRIP_COLUMNS, 64);
+    p->columns = task_columns(p, STRIP_COLUMNS, column_unit(p, 64));
     p->depth = p->k;
     p->n_parts = 1;
     if (parts_allowed && p->k >= 2 * PART_DEPTH && p->n <= TASKS_WANTED * STRIP_COLUMNS) {
@@ -267,7 +321,7 @@ static bool run_product(struct product *p, bool parts_allowed)
         return true;
     }
     p->depth = GEMM_DEPTH;
-    p->columns = task_columns(p, GEMM_COLUMNS, 16);
+    p->columns = task_columns(p, GEMM_COLUMNS, column_unit(p, 16));
     pool_run(p->pool, ceil_div(p->n, p->columns), gemm_task, p);
     return true;
 }
@@ -276,11 +330,6 @@ static bool run_product(struct product *p, bool parts_allowed)
 static const uint8_t *weight_bytes(const struct weight *w, const struct overlay_entry *entry)
 {
     return entry && entry->bytes ? entry->bytes : w->tensor->data;
-}
-
-static size_t element_bytes(const struct weight *w)
-{
-    return dtype_facts(w->tensor->dtype)->block_bits / 8;
 }
 
 /* Elements from one stored row to the next. */
@@ -297,11 +346,12 @@ static struct product product_of(const struct context *context, const struct wei
     return (struct product){
         .pool = context->pool,
         .kernels = kernels_best(),
-        .s = weight_bytes(w, entry) + first * element_bytes(w),
+        .s = weight_bytes(w, entry) + dtype_extent(w->tensor->dtype, first),
         .dtype = w->tensor->dtype,
         .kernel = kernel_type_of(w->tensor->dtype),
-        .element = element_bytes(w),
         .stride = stride,
+        .run = w->run,
+        .step = w->step,
         .delta = entry && entry->delta ? entry->delta + first : NULL,
         .by_rows = forward != w->transposed,
         .n = forward ? w->out : w->in,
@@ -336,6 +386,7 @@ struct factor_product {
     size_t n, k, rank, from_stride, to_stride;
     const double *from, *to;
     double scale;
+    size_t from_run, to_run, step; /* of the side that lies along stored rows; the other's run is 0 */
 };
 
 static void factor_task(void *user, size_t row, unsigned worker)
@@ -350,10 +401,10 @@ static void factor_task(void *user, size_t row, unsigned worker)
         double dot = 0;
 
         for (size_t i = 0; i < p->k; i++)
-            dot += from[i] * (double)x[i];
+            dot += from[stored_row(p->from_run, p->step, i)] * (double)x[i];
         dot *= p->scale;
         for (size_t i = 0; i < p->n; i++)
-            y[i] = (real)((double)y[i] + dot * to[i]);
+            y[i] = (real)((double)y[i] + dot * to[stored_row(p->to_run, p->step, i)]);
     }
 }
 
@@ -372,7 +423,8 @@ void weight_matmul(const struct context *context, const struct weight *w, const 
     if (f.rank)
         pool_run(
             context->pool, m, factor_task,
-            &(struct factor_product){x, y, w->out, w->in, f.rank, f.b_stride, f.a_stride, f.b, f.a, f.scale});
+            &(struct factor_product){x, y, w->out, w->in, f.rank, f.b_stride, f.a_stride, f.b, f.a, f.scale,
+                                     0, w->run, w->step});
 }
 
 bool weight_matmul_transposed(const struct context *context, const struct weight *w, const real *dy, size_t m,
@@ -391,27 +443,28 @@ bool weight_matmul_transposed(const struct context *context, const struct weight
     if (f.rank)
         pool_run(context->pool, m, factor_task,
                  &(struct factor_product){dy, dx, w->in, w->out, f.rank, f.a_stride, f.b_stride, f.a, f.b,
-                                          f.scale});
+                                          f.scale, w->run, 0, w->step});
     return true;
 }
 
 /* One stored element, with delta and factors, for the strided reads of a transposed weight. */
 static void read_row(const struct weight *w, const struct overlay_entry *entry, size_t row, real *out)
 {
-    size_t stride = stored_stride(w), step = w->transposed ? stride : 1;
-    size_t first = w->transposed ? w->first_out + row : (w->first_out + row) * stride;
-    const uint8_t *bytes = weight_bytes(w, entry) + first * element_bytes(w);
+    size_t stride = stored_stride(w), step = w->transposed ? stride : 1,
+           stored = stored_row(w->run, w->step, row);
+    size_t first = w->transposed ? w->first_out + row : (w->first_out + stored) * stride;
+    const uint8_t *bytes = weight_bytes(w, entry);
     struct factors f = factors_of(w, entry);
 
     if (step == 1)
-        rows_to_real(w->tensor->dtype, bytes, w->in, out);
+        rows_slice_real(w->tensor->dtype, bytes, first, w->in, out);
     for (size_t i = 0; step != 1 && i < w->in; i++)
-        rows_to_real(w->tensor->dtype, bytes + i * step * element_bytes(w), 1, out + i);
+        rows_slice_real(w->tensor->dtype, bytes, first + i * step, 1, out + i);
     if (entry && entry->delta)
         for (size_t i = 0; i < w->in; i++)
             out[i] = (real)((double)out[i] + entry->delta[first + i * step]);
     for (size_t j = 0; j < f.rank; j++) {
-        double a = f.scale * f.a[j * f.a_stride + row];
+        double a = f.scale * f.a[j * f.a_stride + stored];
 
         for (size_t i = 0; i < w->in; i++)
             out[i] = (real)((double)out[i] + a * f.b[j * f.b_stride + i]);
@@ -430,16 +483,23 @@ void weight_rows(const struct weight *w, size_t first, size_t n, real *out)
 void weight_vector(const struct weight *w, real *out)
 {
     const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
-    const uint8_t *bytes = weight_bytes(w, entry) + w->first_out * element_bytes(w);
+    size_t rows, columns;
 
-    rows_to_real(w->tensor->dtype, bytes, w->out, out);
+    overlay_shape(w->tensor, &rows, &columns);
+    for (size_t i = 0, n; i < w->out; i += n) {
+        n = w->run ? min_size(w->run, w->out - i) : w->out;
+        rows_slice_real(w->tensor->dtype, weight_bytes(w, entry),
+                        w->first_out + stored_row(w->run, w->step, i), n, out + i);
+    }
     for (size_t i = 0; entry && i < w->out; i++) {
+        size_t at = w->first_out + stored_row(w->run, w->step, i);
         double value = (double)out[i];
 
         if (entry->delta)
-            value += entry->delta[w->first_out + i];
-        for (size_t j = 0; j < entry->rank; j++) /* one stored row: left has one element a factor */
-            value += entry->scale * entry->left[j] * entry->right[j * w->tensor->elements + w->first_out + i];
+            value += entry->delta[at];
+        for (size_t j = 0; j < entry->rank; j++)
+            value += entry->scale * entry->left[j * rows + at / columns] *
+                     entry->right[j * columns + at % columns];
         out[i] = (real)value;
     }
 }

@@ -1,8 +1,10 @@
 /* A weight: how an architecture sees a tensor. A matrix [out, in] that is a slice of a stored tensor (fused
- * QKV), maybe transposed (GPT-2's Conv1D stores [in, out]), seen through an overlay. Bytes are used from the
+ * QKV; in runs of rows where each head has its part), maybe transposed (GPT-2's Conv1D stores [in, out]), seen
+ * through an overlay. Bytes are used from the
  * map in their stored dtype; blocks of rows are converted into a worker's scratch and go to single-threaded
  * sgemm calls on fixed blocks from our own pool, so results do not depend on the number of threads. For few
- * rows of x (m <= 64) our own dot products over the stored dtype run instead (kernels.h). */
+ * rows of x (m <= 64) our own dot products over the stored dtype run instead (kernels.h). A stored row of a
+ * type with blocks fills whole blocks; of a transposed weight, first_out is where one begins. */
 #ifndef LANCET_WEIGHT_H
 #define LANCET_WEIGHT_H
 
@@ -15,12 +17,15 @@ struct weight {
     size_t out, in;   /* logical shape of the slice */
     size_t first_out; /* where the slice begins along `out` of the stored tensor */
     bool transposed;  /* stored as [in, out_of_the_whole_tensor] */
+    /* When run is not 0: row r of the slice is stored row first_out + r / run * step + r % run. Not of
+     * transposed weights. */
+    size_t run, step;
 };
 
 /* Rows [first, first + n) of the logical matrix, [n, in]. Infallible: shapes were checked at model_open. */
 void weight_rows(const struct weight *w, size_t first, size_t n, real *out);
-/* A rank-1 tensor, or bias, or norm weight, seen through the overlay: `out` elements from first_out on
- * ([out]). */
+/* A bias or norm weight seen through the overlay: `out` elements ([out]) of a tensor of rank 1, or of one of
+ * a higher rank in the order in which they are stored. */
 void weight_vector(const struct weight *w, real *out);
 
 /* y [m, out] = x [m, in] W^T (+ bias [out] if not NULL). y must not overlap x. */

@@ -19,8 +19,10 @@ static bool read_row(const char *model_type, const char *text, struct model_conf
     cJSON *json = parse(text);
     bool ok;
 
+    struct config_reader reader = {.name = "config.json", .json = json, .err = err};
+
     memset(out, 0, sizeof *out);
-    ok = a->read_config("config.json", json, out, err) && config_check("config.json", out, err);
+    ok = a->read_config(&reader, out) && config_check("config.json", out, err);
     cJSON_Delete(json);
     return ok;
 }
@@ -38,7 +40,7 @@ START_TEST(test_llama_defaults)
     ck_assert_uint_eq(c.n_kv_heads, 4);
     ck_assert_uint_eq(c.head_dim, 16);
     ck_assert_uint_eq(c.context, 2048);
-    ck_assert(!c.tied && c.gated && !c.attention_bias && !c.qk_norm && c.norm == NORM_RMS);
+    ck_assert(!c.tied && c.gated && !c.features && !c.qk_norm && c.norm == NORM_RMS);
     ck_assert_double_eq(c.ropes[0].theta, 10000);
     ck_assert_double_eq(c.attention_scale, 0.25);
     ck_assert_int_eq(c.activation, ACTIVATION_SILU);
@@ -65,7 +67,7 @@ START_TEST(test_both_spellings_of_rope)
         ck_assert_int_eq(c.ropes[0].scaling, ROPE_SCALE_LLAMA3);
         ck_assert_double_eq(c.ropes[0].theta, 500000);
         ck_assert_uint_eq(c.ropes[0].original_context, 8192);
-        config_inverse_frequencies(&c.ropes[0], 64, inverse);
+        config_inverse_frequencies(&c.ropes[0], 64, 9000, inverse);
         /* transformers 5.23: kept, two in between, divided by 8 */
         ck_assert_double_eq_tol((double)inverse[10] / 0.016560440883040428, 1, 3e-7);
         ck_assert_double_eq_tol((double)inverse[15] / 0.0013718936825171113, 1, 1e-6);
@@ -103,7 +105,7 @@ START_TEST(test_gemma3_layers)
             ck_assert_uint_eq(c.window[layer], global ? 0 : 7);
             ck_assert_double_eq(c.ropes[c.rope_of[layer]].theta, global ? 5e5 : 2e4);
         }
-        ck_assert(c.tied && c.qk_norm && c.post_norms && c.norm == NORM_RMS_PLUS_ONE);
+        ck_assert(c.tied && c.qk_norm == QK_NORM_HEAD && c.norm == NORM_RMS_PLUS_ONE);
         ck_assert_double_eq(c.attention_scale, 1. / 16);
         ck_assert_double_eq_tol(c.embedding_scale, 25.298221, 1e-5);
     }
@@ -124,7 +126,11 @@ static const struct bad {
     {"llama", "{" LLAMA ",\"max_position_embeddings\":1e300}", ERROR_FORMAT, "max_position_embeddings"},
     {"llama", "{" LLAMA ",\"rms_norm_eps\":0}", ERROR_FORMAT, "rms_norm_eps must be a positive number"},
     {"llama", "{" LLAMA ",\"attention_bias\":1}", ERROR_FORMAT, "attention_bias must be true or false"},
-    {"llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2.0}}", ERROR_UNSUPPORTED, "yarn"},
+    {"llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"axial\",\"factor\":2.0}}", ERROR_UNSUPPORTED, "axial"},
+    {"llama", "{" LLAMA ",\"rope_parameters\":{\"full_attention\":{}}}", ERROR_UNSUPPORTED,
+     "for each kind of layer"},
+    {"llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,2]}}", ERROR_FORMAT,
+     "short_factor must hold 8 numbers"},
     {"llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\"}}", ERROR_FORMAT, "no factor"},
     {"llama", "{" LLAMA ",\"rope_scaling\":[1]}", ERROR_FORMAT, "must be an object"},
     {"llama", "{" LLAMA ",\"rope_scaling\":{\"rope_type\":3}}", ERROR_FORMAT, "rope_type must be a string"},
@@ -179,7 +185,7 @@ START_TEST(test_absent_and_null_are_alike)
                            &err),
                   "%s", err.text);
     ck_assert_uint_eq(c.ff, 256);
-    ck_assert(c.tied && c.attention_bias && c.mlp_bias);
+    ck_assert(c.tied && !c.gated && c.n_kv_heads == 4);
 }
 END_TEST
 
@@ -189,8 +195,8 @@ START_TEST(test_linear_scaling)
                              scaled = {.theta = 10000, .scaling = ROPE_SCALE_LINEAR, .factor = 4};
     real a[8], b[8];
 
-    config_inverse_frequencies(&plain, 16, a);
-    config_inverse_frequencies(&scaled, 16, b);
+    config_inverse_frequencies(&plain, 16, 1, a);
+    config_inverse_frequencies(&scaled, 16, 1, b);
     for (size_t i = 0; i < 8; i++) {
         ck_assert_double_eq_tol((double)a[i], pow(10000, -(double)i / 8), 1e-7);
         ck_assert_double_eq_tol((double)b[i], (double)a[i] / 4, 1e-9);

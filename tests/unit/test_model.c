@@ -185,8 +185,10 @@ START_TEST(test_unknown_architecture_names_the_nearest)
     struct fixture f;
 
     setup(&f);
-    f.config = CONFIG("qwen2", "");
-    expect_error(&f, ERROR_UNSUPPORTED, "\"qwen2\" is not supported; the nearest that is: llama");
+    f.config = CONFIG("lama9", ",\"spin\":3,\"odd\":false");
+    expect_error(
+        &f, ERROR_UNSUPPORTED,
+        "\"lama9\" is not supported; the nearest that is: llama (Llama); not known of those: \"spin\"");
     setup(&f);
     f.config = CONFIG("gpt_2", "");
     f.n = 0;
@@ -204,7 +206,7 @@ START_TEST(test_tensors_that_do_not_fit)
     expect_error(&f, ERROR_MISMATCH, "\"model.layers.1.mlp.up_proj.weight\" (up projection) is missing");
     setup(&f);
     drop(&f, "model.norm.weight");
-    expect_error(&f, ERROR_MISMATCH, "there is no tensor \"model.norm.weight\"");
+    expect_error(&f, ERROR_MISMATCH, "\"model.norm.weight\" (final norm) is missing");
     setup(&f);
     tensor_of(&f, "model.layers.0.mlp.down_proj.weight")->columns = FF - 1;
     expect_error(&f, ERROR_MISMATCH, "F32 [8, 11], but config.json makes it [8, 12]");
@@ -309,20 +311,27 @@ END_TEST
 /* Every row of the table: names unique, roles unique, the tensors that every decoder needs. */
 START_TEST(test_architecture_table)
 {
-    static const enum role needed[] = {ROLE_EMBEDDING, ROLE_FINAL_NORM, ROLE_HEAD,  ROLE_ATTENTION_NORM,
-                                       ROLE_QUERY,     ROLE_KEY,        ROLE_VALUE, ROLE_ATTENTION_OUT,
-                                       ROLE_MLP_NORM,  ROLE_UP,         ROLE_DOWN};
+    static const enum role needed[] = {ROLE_EMBEDDING, ROLE_FINAL_NORM,    ROLE_HEAD, ROLE_QUERY, ROLE_KEY,
+                                       ROLE_VALUE,     ROLE_ATTENTION_OUT, ROLE_UP,   ROLE_DOWN};
 
     for (size_t i = 0; architectures[i]; i++) {
         const struct architecture *a = architectures[i];
         bool seen[ROLE_COUNT] = {false};
+        const struct tensor_role *row;
 
         ck_assert_ptr_eq(architecture_find(a->model_type), a);
         ck_assert(a->title && a->title[0] && a->read_config && a->prefixes[0]);
-        for (size_t k = 0; k < a->n_tensors; k++) {
-            const struct tensor_role *row = &a->tensors[k];
+        for (size_t k = 0; (row = architecture_row(a, k)); k++) {
+            ck_assert(row->role < ROLE_COUNT);
+            /* another row of the same role has another condition or another name */
+            for (size_t j = 0; j < k; j++) {
+                const struct tensor_role *other = architecture_row(a, j);
 
-            ck_assert(row->role < ROLE_COUNT && !seen[row->role]);
+                ck_assert(other->role != row->role || other->when != row->when ||
+                          other->unless != row->unless || strcmp(other->name, row->name) != 0);
+            }
+            ck_assert_int_eq(strstr(row->name, "[]") != NULL, row->items != DIM_NONE);
+            ck_assert(!(row->transposed && row->fused == FUSED_QKV_HEAD));
             ck_assert_int_eq(strstr(row->name, "{}") != NULL, row->role >= ROLE_FIRST_OF_LAYER);
             ck_assert_int_ne(row->out, DIM_NONE);
             seen[row->role] = true;
@@ -332,7 +341,7 @@ START_TEST(test_architecture_table)
     }
     for (size_t role = 0; role < ROLE_COUNT; role++)
         ck_assert(role_name((enum role)role) && *role_name((enum role)role));
-    ck_assert_ptr_null(architecture_find("qwen2"));
+    ck_assert_ptr_null(architecture_find("lama9"));
 }
 END_TEST
 

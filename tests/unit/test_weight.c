@@ -10,13 +10,22 @@
 
 /* The stored tensor, the slice of it, and what a plain f64 loop over overlay_rows says. */
 struct shape {
-    size_t out_total, in, first_out, out;
+    size_t out_total, in, first_out, out, run, step;
 };
 
 static const struct shape shapes[] = {
-    {1, 1, 0, 1},         {5, 3, 0, 5},      {70, 37, 11, 41},
-    {300, 129, 100, 101}, {33, 1100, 0, 33}, {1030, 40, 6, 1024},
+    {1, 1, 0, 1, 0, 0},      {5, 3, 0, 5, 0, 0},
+    {70, 37, 11, 41, 0, 0},  {300, 129, 100, 101, 0, 0},
+    {33, 1100, 0, 33, 0, 0}, {1030, 40, 6, 1024, 0, 0},
+    {72, 37, 3, 28, 7, 18},  {1200, 40, 100, 600, 100, 200}, /* in runs: never transposed */
 };
+
+/* The stored row of a row of the slice. */
+static size_t stored_row(const struct shape *s, size_t row)
+{
+    return s->first_out + (s->run ? row / s->run * s->step + row % s->run : row);
+}
+
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, MAX_M = 66 };
 
 static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_F64, DTYPE_I8};
@@ -94,6 +103,7 @@ static void setup_fixture(struct fixture *f, enum dtype dtype, const struct shap
     size_t n = s->out_total * s->in, widest = s->in > s->out ? s->in : s->out, columns;
     double *all;
 
+    transposed = transposed && !s->run;
     memset(f, 0, sizeof *f);
     f->block = memory_aligned(n * 8 + 64, 1);
     fill(dtype, n, 1, f->block + !aligned);
@@ -103,14 +113,15 @@ static void setup_fixture(struct fixture *f, enum dtype dtype, const struct shap
     f->tensor.shape[1] = columns = transposed ? s->out_total : s->in;
     f->overlay = overlay_new();
     add_change(f, change);
-    f->weight = (struct weight){&f->tensor, f->overlay, s->out, s->in, s->first_out, transposed};
+    f->weight =
+        (struct weight){&f->tensor, f->overlay, s->out, s->in, s->first_out, transposed, s->run, s->step};
     f->w = memory_array(s->out * s->in, sizeof *f->w);
     all = memory_array(n, sizeof *all);
     ck_assert(overlay_rows(f->overlay, &f->tensor, 0, (size_t)f->tensor.shape[0], all, &err));
     for (size_t o = 0; o < s->out; o++)
         for (size_t i = 0; i < s->in; i++)
             f->w[o * s->in + i] =
-                transposed ? all[i * columns + s->first_out + o] : all[(s->first_out + o) * columns + i];
+                transposed ? all[i * columns + s->first_out + o] : all[stored_row(s, o) * columns + i];
     free(all);
     f->x = memory_array(MAX_M * widest, sizeof *f->x);
     f->y = memory_array(MAX_M * widest, sizeof *f->y);
@@ -279,14 +290,27 @@ START_TEST(rows_and_vectors)
             release_fixture(&f);
         }
     for (int change = 0; change < CHANGES; change++) {
-        static const struct shape line = {1, 100, 0, 1};
+        static const struct shape line = {1, 100, 0, 1, 0, 0};
         setup_fixture(&f, dtypes[_i], &line, false, (enum change)change, true);
-        vector = (struct weight){&f.tensor, f.overlay, 60, 1, 30, false};
+        vector = (struct weight){&f.tensor, f.overlay, 60, 1, 30, false, 0, 0};
         f.tensor.rank = 1;
         f.tensor.shape[0] = 100;
         weight_vector(&vector, got);
         for (size_t i = 0; i < 60; i++)
             ck_each(fabs((double)got[i] - f.w[30 + i]) <= 1e-6 * (1 + fabs(f.w[30 + i])), "element %zu", i);
+        vector = (struct weight){&f.tensor, f.overlay, 20, 1, 3, false, 5, 25}; /* a fused bias of 4 heads */
+        weight_vector(&vector, got);
+        for (size_t i = 0; i < 20; i++) {
+            double want = f.w[3 + i / 5 * 25 + i % 5];
+            ck_each(fabs((double)got[i] - want) <= 1e-6 * (1 + fabs(want)), "element %zu", i);
+        }
+        release_fixture(&f);
+        /* a vector stored by head, seen through a change of that matrix */
+        setup_fixture(&f, dtypes[_i], &shapes[1], false, (enum change)change, true);
+        vector = (struct weight){&f.tensor, f.overlay, 15, 1, 0, false, 0, 0};
+        weight_vector(&vector, got);
+        for (size_t i = 0; i < 15; i++)
+            ck_each(fabs((double)got[i] - f.w[i]) <= 1e-6 * (1 + fabs(f.w[i])), "element %zu", i);
         release_fixture(&f);
     }
 }
