@@ -246,7 +246,7 @@ END_TEST
 
 START_TEST(threads_do_not_change_bits)
 {
-    static const struct shape wide = {700, 1100, 50, 600};
+    static const struct shape wide = {700, 1100, 50, 600, 0, 0};
     static const size_t few[] = {1, 2, 7, 40, 66};
     struct error err = {0};
     struct context one, many;
