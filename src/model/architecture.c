@@ -3,14 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct architecture architecture_gpt2, architecture_llama, architecture_gemma3;
+/* One row a line: sorted, the tests count on no order. */
+#define ARCHITECTURES(ROW)                                                                                   \
+    ROW(gemma3)                                                                                              \
+    ROW(gpt2)                                                                                                \
+    ROW(llama)
 
-const struct architecture *const architectures[] = {
-    &architecture_gpt2,
-    &architecture_llama,
-    &architecture_gemma3,
-    NULL,
-};
+#define DECLARE(NAME) extern const struct architecture architecture_##NAME;
+ARCHITECTURES(DECLARE)
+
+#define LIST(NAME) &architecture_##NAME,
+const struct architecture *const architectures[] = {ARCHITECTURES(LIST) NULL};
 
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_EMBEDDING] = "embedding",
