@@ -53,6 +53,14 @@ def llama(**options):
                                        **options})
 
 
+def kin(name, **options):
+    """A small config of one of Llama's kin, by the name of its class."""
+    return getattr(transformers, name)(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
+                                          "num_hidden_layers": 3, "num_attention_heads": 6,
+                                          "num_key_value_heads": 2, "max_position_embeddings": 256,
+                                          "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None, **options})
+
+
 def gemma3(**options):
     return transformers.Gemma3TextConfig(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
                                             "num_hidden_layers": 7, "num_attention_heads": 4,
