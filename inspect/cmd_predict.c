@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "npy.h"
+#include "out_file.h"
 #include "prediction.h"
+#include "prompt_file.h"
 #include "table.h"
 
-enum { BAR_COLUMNS = 20, BATCH = 32, LONGEST_BATCH = 1 << 30 };
+enum { BAR_COLUMNS = 20, BATCH = 32, BATCH_TOKENS = 2048 };
 
 static const struct option_row options[] = {
     {.name = "top",
@@ -21,7 +22,7 @@ static const struct option_row options[] = {
      .kind = OPTION_STRING,
      .value = "FILE.npy",
      .help = "write the logits of every position, f32 [tokens, vocabulary]"},
-    {.name = "batch", .kind = OPTION_STRING, .value = "FILE", .help = "take every line of FILE as a prompt"},
+    {.name = "batch", PROMPT_FILE_ROW("prompt")},
     {.name = "force", .kind = OPTION_FLAG, .help = "overwrite FILE.npy"},
     {0}};
 
@@ -122,28 +123,22 @@ static bool predict_one(struct command_call *call, const struct opened *opened, 
 
 /* ---- a file of prompts ---- */
 
-struct lines { /* of the batch file */
-    const char *name, *text;
-    size_t n, at, number; /* bytes in all, next byte, lines read */
-};
-
-/* The next lines as prompts, at most BATCH of them. */
-static bool read_batch(struct lines *lines, const struct opened *opened, struct prediction *batch, size_t *n,
-                       struct error *err)
+/* The next lines, as many as are run together: at most BATCH, and none more once they have BATCH_TOKENS. */
+static bool read_batch(struct prompt_file *file, const struct opened *opened, struct prediction *batch,
+                       size_t *n, struct error *err)
 {
-    for (*n = 0; *n < BATCH && lines->at < lines->n; ++*n) {
-        const char *start = lines->text + lines->at, *end = memchr(start, '\n', lines->n - lines->at);
-        size_t length = end ? (size_t)(end - start) : lines->n - lines->at;
+    size_t tokens = 0;
+    for (*n = 0; *n < BATCH && tokens < BATCH_TOKENS && prompt_file_more(file); ++*n) {
         struct prompt *prompt = &batch[*n].prompt;
-        lines->at += length + 1;
-        lines->number++;
-        if (!prompt_of_text(opened, start, length, true, prompt, err))
-            return error_prefix(err, "%s:%zu", lines->name, lines->number);
-        if (prompt->tokens.n == 0) {
-            prompt_release(prompt);
+        if (!prompt_file_next(file, opened, true, prompt, err))
+            return false;
+        if (prompt->tokens.n == 0)
             return error_set(err, ERROR_USAGE, "%s:%zu: the prompt has no tokens, expected at least one",
-                             lines->name, lines->number);
-        }
+                             file->name, file->line);
+        if (prompt->tokens.n > opened->model->config.context)
+            return error_set(err, ERROR_USAGE, "%s:%zu: the prompt has %zu tokens, but the context is %zu",
+                             file->name, file->line, prompt->tokens.n, opened->model->config.context);
+        tokens += prompt->tokens.n;
     }
     return true;
 }
@@ -164,33 +159,30 @@ static bool put_batch(const struct command_call *call, const struct opened *open
     return ok;
 }
 
-static bool predict_lines(struct command_call *call, const struct opened *opened, struct lines *lines,
+static bool predict_lines(struct command_call *call, const struct opened *opened, struct prompt_file *file,
                           struct json_write *w, struct error *err)
 {
     bool ok = true;
-    while (ok && lines->at < lines->n) {
+    while (ok && prompt_file_more(file)) {
         struct prediction batch[BATCH] = {0};
         size_t n = 0;
-        ok = context_continue(&call->context, err) && read_batch(lines, opened, batch, &n, err) &&
+        ok = context_continue(&call->context, err) && read_batch(file, opened, batch, &n, err) &&
              prediction_run(&call->context, opened, batch, n, (size_t)option_u64(call, "top"), NULL, false,
                             err) &&
              put_batch(call, opened, batch, n, w, err);
         for (size_t i = 0; i < BATCH; i++)
             prediction_release(&batch[i]);
-        context_progress(&call->context, "predicting", lines->at < lines->n ? lines->at : lines->n, lines->n);
+        context_progress(&call->context, "predicting", file->at, file->n);
     }
     return ok;
 }
 
 static bool predict_batch(struct command_call *call, const struct opened *opened, struct error *err)
 {
-    struct lines lines = {.name = option_string(call, "batch")};
+    struct prompt_file file = {0};
     struct json_write w;
-    char *text;
-    if (!opened_need_tokenizer(opened, err) ||
-        !fs_read_file(call->context.fs, lines.name, LONGEST_BATCH, &text, &lines.n, err))
+    if (!prompt_file_open(call, option_string(call, "batch"), &file, err))
         return false;
-    lines.text = text;
     if (call->json) {
         command_json_begin(call, &w);
         w.flat_from = 5;
@@ -198,8 +190,8 @@ static bool predict_batch(struct command_call *call, const struct opened *opened
         json_write_key(&w, "predictions");
         json_write_array_begin(&w);
     }
-    bool ok = predict_lines(call, opened, &lines, &w, err);
-    free(text);
+    bool ok = predict_lines(call, opened, &file, &w, err);
+    prompt_file_release(&file);
     if (!ok || !call->json)
         return ok;
     json_write_array_end(&w);

@@ -1,19 +1,14 @@
 #include "inspect_commands.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
-#include "prompt.h"
+#include "prompt_file.h"
 #include "table.h"
-
-enum { LONGEST_BATCH = 1 << 30 };
 
 static const struct option_row options[] = {
     {.name = "ids", .kind = OPTION_FLAG, .help = "print the ids only, separated by commas"},
-    {.name = "batch",
-     .kind = OPTION_STRING,
-     .value = "FILE",
-     .help = "take every line of FILE as a text; prints the ids of each on a line"},
+    {.name = "batch", PROMPT_FILE_ROW("text")},
     {.name = "no-special",
      .kind = OPTION_FLAG,
      .help = "leave out what the tokenizer adds to every text (such as a beginning of text)"},
@@ -100,33 +95,29 @@ static void write_line(struct json_write *w, const struct prompt *prompt)
     json_write_array_end(w);
 }
 
-/* A last line without its newline counts, nothing after the last newline does not. */
-static bool tokenize_lines(struct command_call *call, const struct opened *opened, const char *text, size_t n,
+static bool tokenize_lines(struct command_call *call, const struct opened *opened, struct prompt_file *file,
                            struct json_write *w, struct error *err)
 {
-    for (size_t at = 0; at < n;) {
-        const char *end = memchr(text + at, '\n', n - at);
-        size_t length = end ? (size_t)(end - text) - at : n - at;
+    while (prompt_file_more(file)) {
         struct prompt prompt = {0};
-        if (!context_continue(&call->context, err) || !encode(call, opened, text + at, length, &prompt, err))
+        if (!context_continue(&call->context, err) ||
+            !prompt_file_next(file, opened, !option_given(call, "no-special"), &prompt, err))
             return false;
         if (call->json)
             write_line(w, &prompt);
         else
             print_ids(call, &prompt);
         prompt_release(&prompt);
-        at += length + 1;
-        context_progress(&call->context, "tokenizing bytes", at < n ? at : n, n);
+        context_progress(&call->context, "tokenizing bytes", file->at, file->n);
     }
     return true;
 }
 
 static bool tokenize_batch(struct command_call *call, const struct opened *opened, struct error *err)
 {
-    char *text;
-    size_t n;
+    struct prompt_file file = {0};
     struct json_write w;
-    if (!fs_read_file(call->context.fs, option_string(call, "batch"), LONGEST_BATCH, &text, &n, err))
+    if (!prompt_file_open(call, option_string(call, "batch"), &file, err))
         return false;
     if (call->json) {
         command_json_begin(call, &w);
@@ -134,8 +125,8 @@ static bool tokenize_batch(struct command_call *call, const struct opened *opene
         json_write_key(&w, "ids");
         json_write_array_begin(&w);
     }
-    bool ok = tokenize_lines(call, opened, text, n, &w, err);
-    free(text);
+    bool ok = tokenize_lines(call, opened, &file, &w, err);
+    prompt_file_release(&file);
     if (!ok || !call->json)
         return ok;
     json_write_array_end(&w);
@@ -169,7 +160,7 @@ const struct command command_tokenize = {
     .synopsis = "MODEL TEXT",
     .help = "TEXT may be - for standard input (its last newline is not part of the text). Places are bytes "
             "of the text: "
-            "first and one past the last.",
+            "first and one past the last. --batch prints the ids of each line on a line.",
     .options = options,
     .examples = examples,
     .min_args = 1,

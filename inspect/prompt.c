@@ -145,15 +145,50 @@ static bool keep_ids(struct prompt *prompt, struct error *err)
     return true;
 }
 
+/* Gives the text and its tokens, if they could be had, to *out. */
+static bool keep_text(struct prompt *prompt, const char *text, size_t n, bool ok, struct prompt *out,
+                      struct error *err)
+{
+    prompt->text = ok ? memory_copy(text, n) : NULL;
+    prompt->n_text = n;
+    if (ok && !prompt->text)
+        ok = error_memory(err, "reading a prompt");
+    if (ok && keep_ids(prompt, err)) {
+        *out = *prompt;
+        return true;
+    }
+    prompt_release(prompt);
+    return false;
+}
+
 bool prompt_of_text(const struct opened *opened, const char *text, size_t n, bool special, struct prompt *out,
                     struct error *err)
 {
-    struct prompt prompt = {.text = memory_copy(text, n), .n_text = n};
-    bool ok = opened_need_tokenizer(opened, err);
-    if (ok && !prompt.text)
-        ok = error_memory(err, "reading a prompt");
-    ok = ok && tokenizer_encode(opened->tokenizer, text, n, special, &prompt.tokens, err) &&
-         keep_ids(&prompt, err);
+    struct prompt prompt = {0};
+    bool ok = opened_need_tokenizer(opened, err) &&
+              tokenizer_encode(opened->tokenizer, text, n, special, &prompt.tokens, err);
+    return keep_text(&prompt, text, n, ok, out, err);
+}
+
+bool prompt_of_marked(const struct opened *opened, const char *text, size_t n, const struct token_mark *marks,
+                      size_t n_marks, struct prompt *out, struct error *err)
+{
+    struct prompt prompt = {0};
+    bool ok = opened_need_tokenizer(opened, err) &&
+              tokenizer_encode_marked(opened->tokenizer, text, n, marks, n_marks, &prompt.tokens, err);
+    return keep_text(&prompt, text, n, ok, out, err);
+}
+
+bool prompt_of_ids(const uint32_t *ids, size_t n, struct prompt *out, struct error *err)
+{
+    struct prompt prompt = {.tokens.items = memory_zeroed(n, sizeof *prompt.tokens.items)};
+    bool ok = prompt.tokens.items || error_memory(err, "reading a prompt");
+    if (ok) {
+        prompt.tokens.n = prompt.tokens.capacity = n;
+        for (size_t i = 0; i < n; i++)
+            prompt.tokens.items[i].id = ids[i];
+        ok = keep_ids(&prompt, err);
+    }
     if (!ok) {
         prompt_release(&prompt);
         return false;
@@ -162,27 +197,19 @@ bool prompt_of_text(const struct opened *opened, const char *text, size_t n, boo
     return true;
 }
 
-static bool prompt_of_ids(const char *text, struct prompt *out, struct error *err)
+static bool prompt_of_list(const char *text, struct prompt *out, struct error *err)
 {
     struct number_list list = {0};
-    struct prompt prompt = {0};
     if (!numbers_parse("--ids", text, false, UINT32_MAX, &list, err))
         return false;
-    prompt.tokens.items = memory_zeroed(list.n, sizeof *prompt.tokens.items);
-    bool ok = prompt.tokens.items || error_memory(err, "reading a prompt");
-    if (ok) {
-        prompt.tokens.n = prompt.tokens.capacity = list.n;
-        for (size_t i = 0; i < list.n; i++)
-            prompt.tokens.items[i].id = (uint32_t)list.items[i];
-        ok = keep_ids(&prompt, err);
-    }
+    uint32_t *ids = memory_array(list.n, sizeof *ids);
+    bool ok = ids || error_memory(err, "reading a prompt");
+    for (size_t i = 0; ok && i < list.n; i++)
+        ids[i] = (uint32_t)list.items[i];
+    ok = ok && prompt_of_ids(ids, list.n, out, err);
+    free(ids);
     number_list_release(&list);
-    if (!ok) {
-        prompt_release(&prompt);
-        return false;
-    }
-    *out = prompt;
-    return true;
+    return ok;
 }
 
 bool prompt_read(struct command_call *call, const struct opened *opened, unsigned index, struct prompt *out,
@@ -199,7 +226,7 @@ bool prompt_read(struct command_call *call, const struct opened *opened, unsigne
     size_t n = argument ? strlen(argument) : 0;
     bool ok = true;
     if (ids) {
-        ok = prompt_of_ids(ids, &prompt, err);
+        ok = prompt_of_list(ids, &prompt, err);
     } else {
         bool is_input = strcmp(argument, "-") == 0;
         size_t most = most_bytes(opened);

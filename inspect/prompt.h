@@ -39,6 +39,11 @@ bool prompt_read(struct command_call *call, const struct opened *opened, unsigne
 /* A text that is at hand. */
 bool prompt_of_text(const struct opened *opened, const char *text, size_t n, bool special, struct prompt *out,
                     struct error *err);
+/* The same with tokens at given places (tokenizer_encode_marked). */
+bool prompt_of_marked(const struct opened *opened, const char *text, size_t n, const struct token_mark *marks,
+                      size_t n_marks, struct prompt *out, struct error *err);
+/* Token ids, copied. */
+bool prompt_of_ids(const uint32_t *ids, size_t n, struct prompt *out, struct error *err);
 void prompt_release(struct prompt *prompt);
 
 /* All of standard input, NUL-terminated, without its last newline. */

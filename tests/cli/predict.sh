@@ -32,6 +32,20 @@ printf 'The capital of\nThe king' >lines
 { lancet predict m 'The capital of' && lancet predict m 'The king'; } >both
 lancet predict m --batch lines | cmp - both
 lancet predict m --batch lines --json | grep -c '"next"'
+# Lines of JSON: texts, with new lines in them, and ids.
+printf '"The capital of"\n{"prompt": "The king", "answer": 3}\n[1, 2]\n{"prompt": "a\\nb"}\n' >lines.jsonl
+{ cat both; lancet predict m --ids 1,2; lancet predict m "$(printf 'a\nb')"; } >four
+lancet predict m --batch lines.jsonl | cmp - four
+lancet tokenize m --batch lines.jsonl >ids
+for text in 'The capital of' 'The king' "$(printf 'a\nb')"; do lancet tokenize m --ids "$text"; done >texts
+sed 3d ids | cmp - texts
+sed -n 3p ids
+for line in '{"text": "x"}' '17' '[1, -2]' '[1.5]' '"a' '{"prompt": {}}' '[1, 99999]' '[]'; do
+    printf '"x"\n%s\n' "$line" >bad.jsonl
+    try lancet predict m --batch bad.jsonl
+done
+yes the | head -n 300 | tr '\n' ' ' >long
+try lancet predict m --batch long
 printf 'one\n\ntwo\n' >lines
 try lancet predict m --batch lines
 try lancet predict m text --batch lines
