@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One row a line: sorted, the tests count on no order. */
+/* One row a line, sorted. */
 #define ARCHITECTURES(ROW)                                                                                   \
     ROW(gemma3)                                                                                              \
     ROW(gpt2)                                                                                                \
+    ROW(granite)                                                                                             \
     ROW(llama)
 
 #define DECLARE(NAME) extern const struct architecture architecture_##NAME;
