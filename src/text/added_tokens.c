@@ -67,7 +67,8 @@ static bool build_matcher(struct added_matcher *m, const struct added_tokens *ad
     if (!m->order)
         return error_memory(err, "reading added tokens");
     for (uint32_t i = 0; i < added->n; i++)
-        if (added->items[i].normalized == normalized && added->items[i].normal.length)
+        if (added->items[i].normalized == normalized && added->items[i].normal.length &&
+            !added->items[i].hidden)
             m->order[m->n++] = i;
     if (m->n)
         qsort_r(m->order, m->n, sizeof *m->order, compare_tokens, added->items);

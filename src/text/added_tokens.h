@@ -12,6 +12,7 @@ struct added_token {
     struct json_text content, normal; /* normal: what is looked for */
     uint64_t id;
     bool single_word, lstrip, rstrip, normalized, special;
+    bool hidden;      /* is not looked for: texts do not hold it, models do */
     bool was_special; /* some entry of the same content was: it counts as special when text is decoded */
 };
 

@@ -80,6 +80,11 @@ bool aligned_copy(struct aligned *a, const struct aligned *source, size_t from, 
     return aligned_put(a, source->data + from, to - from, source, from, to, err);
 }
 
+void aligned_truncate(struct aligned *a, size_t n)
+{
+    a->n = n;
+}
+
 void aligned_clear(struct aligned *a)
 {
     a->n = 0;

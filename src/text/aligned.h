@@ -35,6 +35,8 @@ bool aligned_put(struct aligned *a, const char *bytes, size_t n, const struct al
                  size_t to, struct error *err);
 /* Appends bytes [from, to) of `source` unchanged. */
 bool aligned_copy(struct aligned *a, const struct aligned *source, size_t from, size_t to, struct error *err);
+/* Cuts off what stands behind byte n. */
+void aligned_truncate(struct aligned *a, size_t n);
 /* Empties the text, which keeps its memory. */
 void aligned_clear(struct aligned *a);
 

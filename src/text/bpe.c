@@ -9,7 +9,8 @@
 #define NONE NO_PIECE
 
 struct bpe_symbol {
-    uint32_t id, length;     /* length: bytes of the text that it stands for */
+    uint32_t id, length;     /* length: bytes of the text that it stands for; id NONE: no piece, or not yet */
+    uint32_t start;          /* by ranks: where in the piece it begins */
     uint32_t previous, next; /* NONE at the ends of a segment; length 0 once merged into its left neighbour */
 };
 
@@ -36,9 +37,18 @@ void bpe_prepare(struct bpe *bpe)
         vocabulary_find(bpe->vocabulary, bpe->unknown_piece, strlen(bpe->unknown_piece), &bpe->unknown);
 }
 
+bool bpe_join_by_rank(struct bpe *bpe, uint32_t *ranks, struct error *err)
+{
+    bpe->ranks = ranks;
+    return merges_build_joints(&bpe->merges, bpe->vocabulary, ranks, err);
+}
+
 void bpe_release(struct bpe *bpe)
 {
     merges_release(&bpe->merges);
+    prefixes_release(&bpe->frozen);
+    free(bpe->ranks);
+    bpe->ranks = NULL;
 }
 
 void bpe_work_release(struct bpe_work *work)
@@ -92,12 +102,30 @@ static struct bpe_candidate heap_pop(struct bpe_work *w)
     return top;
 }
 
-/* The symbols at `left` and after it become a candidate, if they merge. */
+/* What the symbols at `left` and after it become, and when. */
+static bool find_merge(const struct bpe *bpe, const struct bpe_work *w, uint32_t left,
+                       struct bpe_candidate *out)
+{
+    const struct bpe_symbol *a = &w->symbols[left], *b = &w->symbols[a->next];
+    *out = (struct bpe_candidate){.position = left};
+    if (bpe->ranks) {
+        if (!vocabulary_find(bpe->vocabulary, w->piece + a->start, a->length + b->length, &out->id))
+            return false;
+        out->rank = bpe->ranks[out->id];
+        return out->rank != NONE;
+    }
+    const struct merge_slot *merge = merges_find(&bpe->merges, a->id, b->id);
+    if (!merge)
+        return false;
+    out->rank = merge->rank;
+    out->id = merge->id;
+    return true;
+}
+
 static bool offer(const struct bpe *bpe, struct bpe_work *w, uint32_t left, struct error *err)
 {
-    const struct bpe_symbol *symbol = &w->symbols[left];
-    const struct merge_slot *merge = merges_find(&bpe->merges, symbol->id, w->symbols[symbol->next].id);
-    return !merge || heap_push(w, (struct bpe_candidate){merge->rank, left, merge->id}, err);
+    struct bpe_candidate candidate;
+    return !find_merge(bpe, w, left, &candidate) || heap_push(w, candidate, err);
 }
 
 /* Merges the segment that begins at symbol `first`. A candidate whose symbols have changed is stale. */
@@ -113,8 +141,8 @@ static bool merge_segment(const struct bpe *bpe, struct bpe_work *w, uint32_t fi
         if (left->length == 0 || left->next == NONE)
             continue;
         struct bpe_symbol *right = &w->symbols[left->next];
-        const struct merge_slot *merge = merges_find(&bpe->merges, left->id, right->id);
-        if (!merge || merge->id != top.id)
+        struct bpe_candidate now;
+        if (!find_merge(bpe, w, top.position, &now) || now.id != top.id)
             continue;
         left->id = top.id;
         left->length += right->length;
@@ -143,7 +171,8 @@ static bool put(struct bpe_work *w, uint32_t id, size_t length, bool joins, stru
     }
     uint32_t i = (uint32_t)w->n_symbols++;
     bool linked = joins && i > 0;
-    w->symbols[i] = (struct bpe_symbol){id, (uint32_t)length, linked ? i - 1 : NONE, NONE};
+    uint32_t start = i ? w->symbols[i - 1].start + w->symbols[i - 1].length : 0;
+    w->symbols[i] = (struct bpe_symbol){id, (uint32_t)length, start, linked ? i - 1 : NONE, NONE};
     if (linked)
         w->symbols[i - 1].next = i;
     return true;
@@ -239,6 +268,28 @@ static bool read_symbols(const struct bpe *bpe, const char *piece, size_t n, str
     return flush_unknown(&r, err);
 }
 
+/* The same where pieces are made by rank. */
+static bool read_ranked(const struct bpe *bpe, const char *piece, size_t n, struct bpe_work *w,
+                        struct error *err)
+{
+    uint32_t last = NONE;
+    w->n_symbols = 0;
+    for (size_t i = 0, length; i < n; i += length) {
+        uint32_t code = NONE, id = NONE;
+        length = bpe->frozen.bits ? prefixes_longest(&bpe->frozen, piece + i, n - i, &id) : 0;
+        if (!length) {
+            length = utf8_decode(piece + i, n - i, &code);
+            if (!find_character(bpe, code, piece + i, length, true, true, &id) || bpe->ranks[id] == NONE)
+                id = NONE;
+        }
+        bool joins = last != NONE && code != NONE && merges_may_join(&bpe->merges, last, code);
+        if (!put(w, id, length, joins, err))
+            return false;
+        last = code;
+    }
+    return true;
+}
+
 static uint32_t hash_word(const char *bytes, size_t n)
 {
     uint32_t h = 0x811c9dc5u;
@@ -264,25 +315,53 @@ static bool copy_word(const struct bpe_word *word, const char *text, size_t star
     return true;
 }
 
-/* Tokens of the segment that begins at symbol `first` and covers `length` bytes of the text from `start`. */
-static bool emit_segment(const struct bpe *bpe, struct bpe_work *w, uint32_t first, const char *text,
-                         size_t start, size_t length, struct token_list *out, struct error *err)
+/* Tokens of a symbol that is no piece; `first` is the first token of the piece of text. */
+static bool emit_unknown(const struct bpe *bpe, const char *text, size_t at, size_t n, size_t first,
+                         struct token_list *out, struct error *err)
 {
-    bool found = false, keep = w->words && length <= LONGEST_WORD;
-    uint32_t hash = keep ? hash_word(text + start, length) : 0;
+    if (!bpe->byte_fallback || !byte_pieces_complete(bpe->bytes, text + at, n)) {
+        bool fused = bpe->fuse_unknown && out->n > first && out->items[out->n - 1].id == bpe->unknown;
+        struct token token = {.id = bpe->unknown, .placed = true, .start = at};
+        return bpe->unknown == NONE || fused || token_list_add(out, token, err);
+    }
+    for (size_t i = at; i < at + n; i++) {
+        struct token token = {.id = bpe->bytes[(unsigned char)text[i]], .placed = true, .start = i};
+        if (!token_list_add(out, token, err))
+            return false;
+    }
+    return true;
+}
+
+/* Where a segment lies in the text, and its first symbol; `tokens` is the first token of its piece. */
+struct segment {
+    size_t start, length, tokens;
+    uint32_t symbol;
+};
+
+static bool emit_segment(const struct bpe *bpe, struct bpe_work *w, struct segment s, const char *text,
+                         struct token_list *out, struct error *err)
+{
+    bool found = false, keep = w->words && s.length <= LONGEST_WORD;
+    uint32_t hash = keep ? hash_word(text + s.start, s.length) : 0;
     struct bpe_word *word = keep ? &w->words[hash % WORDS] : NULL;
-    if (keep && !copy_word(word, text, start, length, hash, out, &found, err))
+    if (keep && !copy_word(word, text, s.start, s.length, hash, out, &found, err))
         return false;
     if (found)
         return true;
-    if (!merge_segment(bpe, w, first, err))
+    if (!merge_segment(bpe, w, s.symbol, err))
         return false;
-    size_t before = out->n, at = start;
-    for (uint32_t i = first; i != NONE; at += w->symbols[i].length, i = w->symbols[i].next)
-        if (!token_list_add(out, (struct token){.id = w->symbols[i].id, .placed = true, .start = at}, err))
+    size_t before = out->n, at = s.start;
+    for (uint32_t i = s.symbol; i != NONE; at += w->symbols[i].length, i = w->symbols[i].next) {
+        uint32_t id = w->symbols[i].id;
+        bool fine = id == NONE
+                        ? emit_unknown(bpe, text, at, w->symbols[i].length, s.tokens, out, err)
+                        : token_list_add(out, (struct token){.id = id, .placed = true, .start = at}, err);
+        if (!fine)
             return false;
+        keep &= id != NONE; /* what becomes of it may depend on what stands before it */
+    }
     if (keep)
-        *word = (struct bpe_word){hash, (uint32_t)start, (uint32_t)length, (uint32_t)before,
+        *word = (struct bpe_word){hash, (uint32_t)s.start, (uint32_t)s.length, (uint32_t)before,
                                   (uint32_t)(out->n - before)};
     return true;
 }
@@ -293,18 +372,20 @@ bool bpe_encode(const struct bpe *bpe, const char *text, size_t start, size_t en
     uint32_t id;
     if (bpe->ignore_merges && vocabulary_find(bpe->vocabulary, text + start, end - start, &id))
         return token_list_add(out, (struct token){.id = id, .placed = true, .start = start}, err);
-    size_t at;
-    if (!read_symbols(bpe, text + start, end - start, work, &at, err))
+    size_t at = 0, tokens = out->n;
+    work->piece = text + start;
+    if (!(bpe->ranks ? read_ranked(bpe, text + start, end - start, work, err)
+                     : read_symbols(bpe, text + start, end - start, work, &at, err)))
         return false;
     at += start;
     for (size_t i = 0; i < work->n_symbols;) {
-        size_t first = i, length = 0;
+        struct segment s = {.start = at, .tokens = tokens, .symbol = (uint32_t)i};
         do
-            length += work->symbols[i++].length;
+            s.length += work->symbols[i++].length;
         while (i < work->n_symbols && work->symbols[i].previous != NONE);
-        if (!emit_segment(bpe, work, (uint32_t)first, text, at, length, out, err))
+        if (!emit_segment(bpe, work, s, text, out, err))
             return false;
-        at += length;
+        at += s.length;
     }
     return true;
 }

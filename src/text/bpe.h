@@ -5,6 +5,9 @@
  *               else the unknown token, else nothing
  *     while two neighbours have a merge: join the pair of lowest rank, of equal ranks the leftmost
  *
+ * Where no merges are listed (SentencePiece, tiktoken), two neighbours merge whenever the vocabulary has
+ * their texts together as a piece, of the best score first; a character need not be a piece for that.
+ *
  * A heap of candidates makes it O(n log n). A text that was not cut into words (Gemma, Llama 2) is cut where
  * no merge can ever join the characters left and right, so the heaps stay small. */
 #ifndef LANCET_BPE_H
@@ -12,6 +15,7 @@
 
 #include "byte_pieces.h"
 #include "merges.h"
+#include "prefixes.h"
 #include "tokenizer.h"
 #include "vocabulary.h"
 
@@ -20,6 +24,9 @@ enum { BPE_QUICK = 0x180 };
 struct bpe {
     const struct vocabulary *vocabulary; /* borrowed */
     struct merges merges;
+    uint32_t
+        *ranks; /* [ids], owned: where no merges are listed, when a piece is made; NO_PIECE: never. Or NULL */
+    struct prefixes frozen; /* with ranks: pieces that are cut out first and never merge */
     const char *prefix,
         *suffix; /* of a character that is not the first / the last of its piece; "" for none */
     bool fuse_unknown, byte_fallback, ignore_merges;
@@ -33,6 +40,9 @@ enum { BPE_MAX_AFFIX = 64 }; /* bytes of a prefix or a suffix */
 
 /* Fills the tables of ids from the vocabulary; the other members are set, but for the merges. */
 void bpe_prepare(struct bpe *bpe);
+/* Lets pieces be made by their texts, those of the lowest rank first; takes `ranks` over, after failure too.
+ */
+bool bpe_join_by_rank(struct bpe *bpe, uint32_t *ranks, struct error *err);
 void bpe_release(struct bpe *bpe);
 
 /* Memory that is used again from piece to piece of one text, and what the text's earlier words became. */
@@ -40,6 +50,7 @@ struct bpe_work {
     struct bpe_symbol *symbols;
     struct bpe_candidate *heap;
     struct bpe_word *words;
+    const char *piece; /* that is being encoded */
     size_t n_symbols, symbols_capacity, n_heap, heap_capacity;
 };
 void bpe_work_release(struct bpe_work *work);

@@ -9,8 +9,7 @@
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* Ends a piece whose bytes were appended to p->bytes. */
-static bool end_piece(struct pieces *p, struct error *err)
+bool pieces_end(struct pieces *p, struct error *err)
 {
     if (p->n == p->capacity) {
         size_t capacity = p->capacity ? 2 * p->capacity : 32;
@@ -27,7 +26,7 @@ static bool end_piece(struct pieces *p, struct error *err)
 bool pieces_add(struct pieces *p, const char *bytes, size_t n, struct error *err)
 {
     str_append_bytes(&p->bytes, bytes, n);
-    return end_piece(p, err);
+    return pieces_end(p, err);
 }
 
 void pieces_release(struct pieces *p)
@@ -37,15 +36,14 @@ void pieces_release(struct pieces *p)
     *p = (struct pieces){0};
 }
 
-static const char *piece_at(const struct pieces *p, size_t i, size_t *n)
+const char *pieces_at(const struct pieces *p, size_t i, size_t *n)
 {
     size_t start = i ? p->ends[i - 1] : 0;
     *n = p->ends[i] - start;
     return *n ? p->bytes.data + start : "";
 }
 
-/* *p becomes `made`, or stays what it was when a decoder failed. */
-static bool take(struct pieces *p, struct pieces *made, bool fine)
+bool pieces_take(struct pieces *p, struct pieces *made, bool fine)
 {
     if (!fine) {
         pieces_release(made);
@@ -101,7 +99,7 @@ static bool run_byte_level(const struct stage *s, struct pieces *p, struct error
     struct pieces made = {0};
     struct str bytes = {0};
     for (size_t i = 0, n; i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         append_unmapped(&bytes, piece, n);
     }
     made.bytes.failed = bytes.failed;
@@ -110,14 +108,14 @@ static bool run_byte_level(const struct stage *s, struct pieces *p, struct error
     else
         append_valid(&made.bytes, bytes.data, bytes.length);
     str_release(&bytes);
-    return take(p, &made, end_piece(&made, err));
+    return pieces_take(p, &made, pieces_end(&made, err));
 }
 
 static bool run_fuse(const struct stage *s, struct pieces *p, struct error *err)
 {
     (void)s;
     struct pieces made = {0};
-    return take(p, &made, pieces_add(&made, p->bytes.data, p->bytes.length, err));
+    return pieces_take(p, &made, pieces_add(&made, p->bytes.data, p->bytes.length, err));
 }
 
 static bool run_replace(const struct stage *s, struct pieces *p, struct error *err)
@@ -126,7 +124,7 @@ static bool run_replace(const struct stage *s, struct pieces *p, struct error *e
     struct match_list matches = {0};
     bool fine = true;
     for (size_t i = 0, n; fine && i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         fine = pattern_find(s->pattern, piece, n, &matches, err);
         for (size_t k = 0; fine && k < matches.n; k++) {
             struct match m = matches.items[k];
@@ -135,10 +133,10 @@ static bool run_replace(const struct stage *s, struct pieces *p, struct error *e
             else
                 str_append_bytes(&made.bytes, piece + m.start, m.end - m.start);
         }
-        fine = fine && end_piece(&made, err);
+        fine = fine && pieces_end(&made, err);
     }
     match_list_release(&matches);
-    return take(p, &made, fine);
+    return pieces_take(p, &made, fine);
 }
 
 /* A run of bytes becomes one piece, or U+FFFD for each byte where it is not UTF-8. */
@@ -161,7 +159,7 @@ static bool run_byte_fallback(const struct stage *s, struct pieces *p, struct er
     struct str run = {0};
     bool fine = true;
     for (size_t i = 0, n; fine && i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         unsigned char byte;
         if (byte_piece_value(piece, n, &byte))
             str_append_bytes(&run, &byte, 1);
@@ -170,7 +168,7 @@ static bool run_byte_fallback(const struct stage *s, struct pieces *p, struct er
     }
     fine = fine && end_run(p, &run, &made, err);
     str_release(&run);
-    return take(p, &made, fine);
+    return pieces_take(p, &made, fine);
 }
 
 /* Takes away `content`, one character, at most `start` times at the left and `stop` times at the right. */
@@ -180,7 +178,7 @@ static bool run_strip(const struct stage *s, struct pieces *p, struct error *err
     bool fine = true;
     size_t width = s->content.length;
     for (size_t i = 0, n; fine && i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         for (uint64_t k = 0;
              !p->inside && k < s->start && n >= width && !memcmp(piece, s->content.data, width); k++) {
             piece += width;
@@ -192,7 +190,7 @@ static bool run_strip(const struct stage *s, struct pieces *p, struct error *err
             n -= width;
         fine = pieces_add(&made, piece, n, err);
     }
-    return take(p, &made, fine);
+    return pieces_take(p, &made, fine);
 }
 
 static bool run_metaspace(const struct stage *s, struct pieces *p, struct error *err)
@@ -201,7 +199,7 @@ static bool run_metaspace(const struct stage *s, struct pieces *p, struct error 
     struct match_list matches = {0};
     bool fine = true;
     for (size_t i = 0, n; fine && i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         bool drop = i == 0 && s->scheme != PREPEND_NEVER && !p->inside;
         fine = pattern_find(s->pattern, piece, n, &matches, err);
         for (size_t k = 0; fine && k < matches.n; k++) {
@@ -211,10 +209,10 @@ static bool run_metaspace(const struct stage *s, struct pieces *p, struct error 
             else if (!drop)
                 str_append(&made.bytes, " ");
         }
-        fine = fine && end_piece(&made, err);
+        fine = fine && pieces_end(&made, err);
     }
     match_list_release(&matches);
-    return take(p, &made, fine);
+    return pieces_take(p, &made, fine);
 }
 
 static void replace_all(struct str *s, const char *old, size_t n_old, const char *new, size_t n_new)
@@ -253,7 +251,7 @@ static bool run_wordpiece(const struct stage *s, struct pieces *p, struct error 
     bool fine = true;
     size_t width = s->content.length;
     for (size_t i = 0, n; fine && i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         bool first = i == 0 && !p->inside, joins = n >= width && !memcmp(piece, s->content.data, width);
         size_t skip = !first && joins ? width : 0;
         str_clear(&one);
@@ -266,7 +264,7 @@ static bool run_wordpiece(const struct stage *s, struct pieces *p, struct error 
         fine = pieces_add(&made, one.data ? one.data : "", one.length, err);
     }
     str_release(&one);
-    return take(p, &made, fine);
+    return pieces_take(p, &made, fine);
 }
 
 /* The suffix of a word is a space, but at the end. */
@@ -276,7 +274,7 @@ static bool run_bpe(const struct stage *s, struct pieces *p, struct error *err)
     struct str one = {0};
     bool fine = true;
     for (size_t i = 0, n; fine && i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         str_clear(&one);
         str_append_bytes(&one, piece, n);
         if (s->content.length)
@@ -285,7 +283,7 @@ static bool run_bpe(const struct stage *s, struct pieces *p, struct error *err)
         fine = pieces_add(&made, one.data ? one.data : "", one.length, err);
     }
     str_release(&one);
-    return take(p, &made, fine);
+    return pieces_take(p, &made, fine);
 }
 
 static bool prepare_strip(struct stage *s, struct error *err)
@@ -350,7 +348,7 @@ bool decode(const struct stage_list *stages, struct pieces *p, const char *joint
         if (!stages->items[i].row->run.decode(&stages->items[i], p, err))
             return false;
     for (size_t i = 0, n; i < p->n; i++) {
-        const char *piece = piece_at(p, i, &n);
+        const char *piece = pieces_at(p, i, &n);
         if (i && stages->n == 0)
             str_append(out, joint);
         str_append_bytes(out, piece, n);

@@ -13,6 +13,11 @@ struct pieces { /* strings one after the other; a zeroed one is empty */
 };
 bool pieces_add(struct pieces *p, const char *bytes, size_t n, struct error *err);
 void pieces_release(struct pieces *p);
+const char *pieces_at(const struct pieces *p, size_t i, size_t *n);
+/* Ends a piece whose bytes were appended to p->bytes. */
+bool pieces_end(struct pieces *p, struct error *err);
+/* *p becomes `made`, or stays what it was when a decoder failed. Returns `fine`. */
+bool pieces_take(struct pieces *p, struct pieces *made, bool fine);
 
 /* Runs all stages and appends the result to *out. Without stages the pieces are joined by `joint`. */
 bool decode(const struct stage_list *stages, struct pieces *p, const char *joint, struct str *out,

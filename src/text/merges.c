@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "byte_pieces.h"
 #include "memory.h"
 #include "quote.h"
 #include "utf8.h"
@@ -39,6 +40,12 @@ bool merges_may_join(const struct merges *m, uint32_t last, uint32_t first)
 {
     uint64_t bit = joint(last, first);
     return m->joints[bit / 64] >> bit % 64 & 1;
+}
+
+static void enter_joint(struct merges *m, uint32_t last, uint32_t first)
+{
+    uint64_t bit = joint(last, first);
+    m->joints[bit / 64] |= (uint64_t)1 << bit % 64;
 }
 
 static uint32_t first_character(const char *piece, size_t n)
@@ -81,8 +88,7 @@ static bool add(struct merges *m, struct merge_pair pair, uint32_t rank, const s
         return error_set(err, ERROR_FORMAT,
                          "merge %u makes a piece of %s and %s that is not in the vocabulary", rank,
                          quote_bytes(left, n_left).text, quote_bytes(right, n_right).text);
-    uint64_t bit = joint(last_character(left, n_left), first_character(right, n_right));
-    m->joints[bit / 64] |= (uint64_t)1 << bit % 64;
+    enter_joint(m, last_character(left, n_left), first_character(right, n_right));
     return insert(m, (struct merge_slot){(uint64_t)pair.left << 32 | pair.right, rank, id}, err);
 }
 
@@ -101,6 +107,25 @@ bool merges_build(struct merges *m, const struct merge_pair *pairs, size_t n, co
     for (size_t i = 0; i < n; i++)
         if (!add(m, pairs[i], (uint32_t)i, v, n_prefix, err))
             return false;
+    return true;
+}
+
+bool merges_build_joints(struct merges *m, const struct vocabulary *v, const uint32_t *ranks,
+                         struct error *err)
+{
+    *m = (struct merges){.joints = memory_zeroed(JOINT_BITS / 64, sizeof *m->joints)};
+    if (!m->joints)
+        return error_memory(err, "reading a vocabulary");
+    for (uint32_t id = 0; id < v->size; id++) {
+        size_t n = 0;
+        const char *piece = ranks[id] == NO_PIECE ? NULL : vocabulary_piece(v, id, &n);
+        uint32_t last = 0, code;
+        for (size_t i = 0, length; piece && i < n; i += length, last = code) {
+            length = utf8_decode(piece + i, n - i, &code);
+            if (i)
+                enter_joint(m, last, code);
+        }
+    }
     return true;
 }
 

@@ -31,6 +31,9 @@ struct merge_pair {
  * counts. */
 bool merges_build(struct merges *m, const struct merge_pair *pairs, size_t n, const struct vocabulary *v,
                   size_t n_prefix, struct error *err);
+/* Only what merges_may_join needs, for pieces that are made by their texts: those with a rank. */
+bool merges_build_joints(struct merges *m, const struct vocabulary *v, const uint32_t *ranks,
+                         struct error *err);
 void merges_release(struct merges *m);
 
 /* NULL when the two do not merge. */

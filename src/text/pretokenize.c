@@ -242,6 +242,17 @@ static const struct stage_row rows[] = {
 const struct stage_kind stage_pretokenizers = {"pre-tokenizer", "pretokenizers", rows,
                                                sizeof rows / sizeof *rows};
 
+bool pretokenize_add_split(struct stage_list *list, const char *regex, struct error *err)
+{
+    struct stage stage = {.row = &rows[0], .behavior = SPLIT_ISOLATED};
+    if (!pattern_new(regex, strlen(regex), true, &stage.pattern, err))
+        return false;
+    if (stage_list_add(list, stage, err))
+        return true;
+    pattern_free(stage.pattern);
+    return false;
+}
+
 bool pretokenize(const struct stage_list *stages, struct encoding *e, struct error *err)
 {
     for (size_t i = 0; i < stages->n; i++)

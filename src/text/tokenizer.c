@@ -58,8 +58,10 @@ bool tokenizer_finish(struct tokenizer *t, struct error *err)
 static struct tokenizer *new_tokenizer(const char *name, struct error *err)
 {
     struct tokenizer *t = memory_zeroed(1, sizeof *t);
-    if (t)
+    if (t) {
         t->name = arena_copy(&t->arena, name, strlen(name));
+        t->unknown = t->begin = t->end = NO_PIECE;
+    }
     if (t && t->name)
         return t;
     free(t);
@@ -80,16 +82,47 @@ void tokenizer_close(struct tokenizer *t)
     unigram_release(&t->unigram);
     wordpiece_release(&t->wordpiece);
     added_tokens_release(&t->added);
+    prefixes_release(&t->user_defined);
+    free(t->kinds);
     arena_release(&t->arena);
     free(t);
 }
 
-/* The last step of both readers: the tokenizer goes to the caller, or away. */
-static bool complete(struct tokenizer *t, bool fine, const char *config, size_t config_n, bool pair,
-                     struct tokenizer **out, struct error *err)
+/* Texts of the files that a tokenizer is made of; data NULL for one that the model lacks. */
+struct file_texts {
+    struct json_text files[2], config;
+};
+
+static bool read_json(struct tokenizer *t, const struct json_text *files, struct error *err)
 {
-    fine = fine && (!config || tokenizer_apply_config(t, config, config_n, pair, err)) &&
-           tokenizer_finish(t, err);
+    t->source = SOURCE_JSON;
+    return tokenizer_read_json(t, files[0].data, files[0].length, err);
+}
+
+static bool read_pair(struct tokenizer *t, const struct json_text *files, struct error *err)
+{
+    t->source = SOURCE_PAIR;
+    return tokenizer_read_pair(t, files[0].data, files[0].length, files[1].data, files[1].length, err);
+}
+
+/* A message of SentencePiece begins with the tag of its first piece, which no line of tiktoken does. */
+static bool read_model(struct tokenizer *t, const struct json_text *files, struct error *err)
+{
+    bool message = files[0].length && files[0].data[0] == '\n';
+    t->source = message ? SOURCE_SENTENCEPIECE : SOURCE_TIKTOKEN;
+    return message ? tokenizer_read_sentencepiece(t, files[0].data, files[0].length, err)
+                   : tokenizer_read_tiktoken(t, files[0].data, files[0].length, err);
+}
+
+typedef bool (*read_fn)(struct tokenizer *t, const struct json_text *files, struct error *err);
+
+static bool parse(const char *name, read_fn read, const struct file_texts *texts, struct tokenizer **out,
+                  struct error *err)
+{
+    struct tokenizer *t = new_tokenizer(name, err);
+    bool fine = t && read(t, texts->files, err) &&
+                tokenizer_apply_config(t, texts->config.data, texts->config.length, err) &&
+                tokenizer_finish(t, err);
     if (fine)
         *out = t;
     else
@@ -100,64 +133,94 @@ static bool complete(struct tokenizer *t, bool fine, const char *config, size_t 
 bool tokenizer_parse(const char *name, const char *json, size_t n, const char *config, size_t config_n,
                      struct tokenizer **out, struct error *err)
 {
-    struct tokenizer *t = new_tokenizer(name, err);
-    return t && complete(t, tokenizer_read_json(t, json, n, err), config, config_n, false, out, err);
-}
-
-static bool parse_pair(const char *name, struct json_text vocab, struct json_text merges,
-                       struct json_text config, struct tokenizer **out, struct error *err)
-{
-    struct tokenizer *t = new_tokenizer(name, err);
-    return t && complete(t, tokenizer_read_pair(t, vocab.data, vocab.length, merges.data, merges.length, err),
-                         config.data, config.length, true, out, err);
+    const struct file_texts texts = {{{json, n}, {NULL, 0}}, {config, config_n}};
+    return parse(name, read_json, &texts, out, err);
 }
 
 bool tokenizer_parse_pair(const char *name, const char *vocab, size_t vocab_n, const char *merges,
                           size_t merges_n, struct tokenizer **out, struct error *err)
 {
-    return parse_pair(name, (struct json_text){vocab, vocab_n}, (struct json_text){merges, merges_n},
-                      (struct json_text){NULL, 0}, out, err);
+    const struct file_texts texts = {{{vocab, vocab_n}, {merges, merges_n}}, {NULL, 0}};
+    return parse(name, read_pair, &texts, out, err);
 }
 
-struct companions { /* texts of a model's files, NULL where it has none */
-    char *json, *config, *vocab, *merges;
-    size_t json_n, config_n, vocab_n, merges_n;
+bool tokenizer_parse_model(const char *name, const char *bytes, size_t n, const char *config, size_t config_n,
+                           struct tokenizer **out, struct error *err)
+{
+    const struct file_texts texts = {{{bytes, n}, {NULL, 0}}, {config, config_n}};
+    return parse(name, read_model, &texts, out, err);
+}
+
+/* The first whose files the model has counts. */
+static const struct source {
+    const char *files[2];
+    read_fn read;
+} sources[] = {
+    {{"tokenizer.json", NULL}, read_json},
+    {{"vocab.json", "merges.txt"}, read_pair},
+    {{"tokenizer.model", NULL}, read_model},
+    {{"qwen.tiktoken", NULL}, read_model},
 };
 
-static bool read_companions(const struct checkpoint *checkpoint, struct companions *c, struct error *err)
+static bool read_file(const struct checkpoint *checkpoint, const char *name, struct json_text *out,
+                      struct error *err)
 {
-    return checkpoint_companion(checkpoint, "tokenizer.json", &c->json, &c->json_n, err) &&
-           checkpoint_companion(checkpoint, "tokenizer_config.json", &c->config, &c->config_n, err) &&
-           (c->json || (checkpoint_companion(checkpoint, "vocab.json", &c->vocab, &c->vocab_n, err) &&
-                        checkpoint_companion(checkpoint, "merges.txt", &c->merges, &c->merges_n, err)));
+    char *text;
+    size_t n;
+    if (!checkpoint_companion(checkpoint, name, &text, &n, err))
+        return false;
+    *out = (struct json_text){text, text ? n : 0};
+    return true;
 }
 
-static bool open_companions(const struct checkpoint *checkpoint, const struct companions *c,
-                            struct tokenizer **out, struct error *err)
+static void release_texts(struct file_texts *texts)
 {
-    if (c->json)
-        return tokenizer_parse("tokenizer.json", c->json, c->json_n, c->config, c->config_n, out, err);
-    if (c->vocab && c->merges)
-        return parse_pair("vocab.json", (struct json_text){c->vocab, c->vocab_n},
-                          (struct json_text){c->merges, c->merges_n},
-                          (struct json_text){c->config, c->config_n}, out, err);
-    return error_set(err, ERROR_UNSUPPORTED,
-                     "%s: the model has no tokenizer (neither tokenizer.json nor vocab.json and merges.txt)",
-                     checkpoint->path);
+    const char *all[] = {texts->files[0].data, texts->files[1].data, texts->config.data};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free((void *)(uintptr_t)all[i]);
+    *texts = (struct file_texts){0};
+}
+
+/* Opens one source; *out stays NULL when a file of it is missing. */
+static bool open_source(const struct checkpoint *checkpoint, const struct source *source,
+                        struct tokenizer **out, struct error *err)
+{
+    struct file_texts texts = {0};
+    bool fine = read_file(checkpoint, source->files[0], &texts.files[0], err);
+    bool complete = fine && texts.files[0].data;
+    if (complete && source->files[1]) {
+        fine = read_file(checkpoint, source->files[1], &texts.files[1], err);
+        complete = fine && texts.files[1].data;
+    }
+    if (complete)
+        fine = read_file(checkpoint, "tokenizer_config.json", &texts.config, err) &&
+               parse(source->files[0], source->read, &texts, out, err);
+    release_texts(&texts);
+    return fine;
+}
+
+static bool open_any(const struct checkpoint *checkpoint, struct tokenizer **out, struct error *err)
+{
+    struct tokenizer *t = NULL;
+    for (size_t i = 0; !t && i < sizeof sources / sizeof *sources; i++)
+        if (!open_source(checkpoint, &sources[i], &t, err))
+            return false;
+    if (t)
+        *out = t;
+    return t || error_set(err, ERROR_UNSUPPORTED,
+                          "%s: the model has no tokenizer (neither tokenizer.json, nor vocab.json and "
+                          "merges.txt, nor tokenizer.model)",
+                          checkpoint->path);
 }
 
 bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint,
                     struct tokenizer **out, struct error *err)
 {
-    struct companions c = {0};
-    bool fine = context_continue(context, err) && read_companions(checkpoint, &c, err) &&
-                open_companions(checkpoint, &c, out, err);
+    if (!context_continue(context, err))
+        return false;
+    bool fine = open_any(checkpoint, out, err);
     if (!fine && err->kind == ERROR_FORMAT)
         error_prefix(err, "%s", checkpoint->path);
-    free(c.json);
-    free(c.config);
-    free(c.vocab);
-    free(c.merges);
     return fine;
 }
 
@@ -251,7 +314,13 @@ bool tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, 
     for (size_t i = 0; fine && i < n; i++) {
         size_t length;
         const char *piece = piece_of(t, ids[i], &length);
-        if (piece && !(skip_special && tokenizer_is_special(t, ids[i])))
+        if (ids[i] == t->unknown && t->unknown_shown.data) {
+            piece = t->unknown_shown.data;
+            length = t->unknown_shown.length;
+        } else if (skip_special && tokenizer_is_special(t, ids[i])) {
+            continue;
+        }
+        if (piece)
             fine = pieces_add(&pieces, piece, length, err);
     }
     fine = fine && decode(&t->decoders, &pieces, " ", out, err);

@@ -24,8 +24,9 @@ struct token_list { /* a zeroed one is empty */
 bool token_list_add(struct token_list *list, struct token token, struct error *err);
 void token_list_release(struct token_list *list);
 
-/* From the model's tokenizer.json (with tokenizer_config.json's overrides), else vocab.json + merges.txt.
- * ERROR_UNSUPPORTED when the model has no tokenizer or a stage that lancet lacks (named). */
+/* From the model's tokenizer.json (with tokenizer_config.json's overrides), else vocab.json + merges.txt,
+ * else tokenizer.model or *.tiktoken. ERROR_UNSUPPORTED when the model has no tokenizer or a stage that
+ * lancet lacks (named). */
 bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint,
                     struct tokenizer **out, struct error *err);
 /* From texts in memory: tokenizer.json, and tokenizer_config.json or NULL. `name` is for sentences. */
@@ -34,6 +35,9 @@ bool tokenizer_parse(const char *name, const char *json, size_t n, const char *c
 /* From the older pair vocab.json + merges.txt (GPT-2 byte-level BPE). */
 bool tokenizer_parse_pair(const char *name, const char *vocab, size_t vocab_n, const char *merges,
                           size_t merges_n, struct tokenizer **out, struct error *err);
+/* From a tokenizer.model, of SentencePiece or of tiktoken. */
+bool tokenizer_parse_model(const char *name, const char *bytes, size_t n, const char *config, size_t config_n,
+                           struct tokenizer **out, struct error *err);
 void tokenizer_close(struct tokenizer *tokenizer);
 
 /* Appends to *out. `special`: let the post-processor add its tokens (BOS ...). Text that is not UTF-8 gets

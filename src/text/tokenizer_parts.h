@@ -21,9 +21,12 @@ struct model_row {
                    struct error *err);
 };
 
+enum tokenizer_source { SOURCE_JSON, SOURCE_PAIR, SOURCE_SENTENCEPIECE, SOURCE_TIKTOKEN, SOURCE_GGUF };
+
 struct tokenizer {
     struct arena arena;
     const char *name; /* for sentences */
+    enum tokenizer_source source;
     struct stage_list normalizers, pretokenizers, processors, decoders;
     struct vocabulary vocabulary;
     const struct model_row *model;
@@ -32,6 +35,10 @@ struct tokenizer {
     struct wordpiece wordpiece;
     struct added_tokens added;
     struct affix_ids before, after;
+    uint8_t *kinds;                 /* [ids] of sources that tell them (prefixes.h), owned; NULL else */
+    struct prefixes user_defined;   /* of SentencePiece's normalizer */
+    uint32_t unknown, begin, end;   /* of SentencePiece; NO_PIECE */
+    struct json_text unknown_shown; /* what `unknown` is decoded to; data NULL: its piece */
 };
 
 /* Read into a zeroed tokenizer, which the caller closes after failure. */
@@ -39,9 +46,12 @@ bool tokenizer_read_json(struct tokenizer *t, const char *json, size_t n, struct
 bool tokenizer_read_pair(struct tokenizer *t, const char *vocab, size_t vocab_n, const char *merges,
                          size_t merges_n, struct error *err);
 
-/* Takes over what tokenizer_config.json adds (tokenizer_config.c says what). `pair`: the tokenizer came from
- * the older pair of files, which has no template of its own. */
-bool tokenizer_apply_config(struct tokenizer *t, const char *config, size_t n, bool pair, struct error *err);
+/* A tokenizer.model, or another file of tiktoken. */
+bool tokenizer_read_sentencepiece(struct tokenizer *t, const char *bytes, size_t n, struct error *err);
+bool tokenizer_read_tiktoken(struct tokenizer *t, const char *text, size_t n, struct error *err);
+
+/* Takes over what tokenizer_config.json adds (tokenizer_config.c says what). NULL for a model without one. */
+bool tokenizer_apply_config(struct tokenizer *t, const char *config, size_t n, struct error *err);
 
 /* Gives ids to the added tokens and makes the tables: the last step. */
 bool tokenizer_finish(struct tokenizer *t, struct error *err);

@@ -34,8 +34,10 @@ static bool prepare(struct unigram_work *w, size_t n, struct error *err)
 
 static void offer(const struct unigram *u, struct unigram_node *node, double score, size_t start, uint32_t id)
 {
+    if (u->single)
+        score = (double)(float)score;
     if (node->start == UNREACHED || score > node->score)
-        *node = (struct unigram_node){u->single ? (double)(float)score : score, (uint32_t)start, id};
+        *node = (struct unigram_node){score, (uint32_t)start, id};
 }
 
 /* The best way to every place of the text. */

@@ -8,6 +8,7 @@ scripts, emoji, control characters and code made here. Tokenizers: those of the 
 TAP.
 """
 
+import base64
 import functools
 import io
 import json
@@ -410,6 +411,86 @@ def compare(program, name, files, t, texts):
     return n, problems
 
 
+SENTENCEPIECE = {
+    "unigram": dict(model_type="unigram"),
+    "bpe": dict(model_type="bpe"),
+    "unigram-bytes": dict(model_type="unigram", byte_fallback=True, normalization_rule_name="identity"),
+    "bpe-bytes": dict(model_type="bpe", byte_fallback=True, normalization_rule_name="nfkc_cf", split_digits=True),
+    "unigram-symbols": dict(model_type="unigram", user_defined_symbols="ab,abc,<mask>,e\u0301,fox"),
+    "bpe-symbols": dict(model_type="bpe", user_defined_symbols="ab,abc,  ,<mask>,e\u0301,fox", byte_fallback=True),
+    "unigram-raw": dict(model_type="unigram", add_dummy_prefix=False, remove_extra_whitespaces=False),
+    "bpe-raw": dict(model_type="bpe", remove_extra_whitespaces=False, normalization_rule_name="identity"),
+    "unigram-suffix": dict(model_type="unigram", treat_whitespace_as_suffix=True),
+    "bpe-suffix": dict(model_type="bpe", treat_whitespace_as_suffix=True, unk_surface="?", add_dummy_prefix=False),
+}
+
+
+def sentencepiece_models(folder):
+    if DATA:
+        yield "sentencepiece-llama2", f"{DATA}/tok-llama2/tokenizer.model"
+    for name, options in SENTENCEPIECE.items():
+        path = os.path.join(folder, name + ".model")
+        with open(path, "wb") as f:
+            f.write(sentencepiece_model(**options))
+        yield "sentencepiece-" + name, path
+
+
+def compare_sentencepiece(program, path, texts):
+    reference = sentencepiece.SentencePieceProcessor(model_file=path)
+    problems, n = [], 0
+    for corpus, lines in texts.items():
+        for line, fields in zip(lines, run(program, [path], [x.encode() for x in lines]), strict=True):
+            n += 1
+            tokens, want = parse(fields[0]), reference.encode(line)
+            got = [x[0] for x in tokens]
+            decoded, text = bytes.fromhex(fields[2].decode()), line.encode()
+            if got != want:
+                problems.append(f"{corpus}: {line[:100]!r}: ids {got[:40]} expected {want[:40]}")
+            elif decoded.decode() != reference.decode(want):
+                problems.append(f"{corpus}: {line[:100]!r}: decoded {decoded[:100]!r} expected {reference.decode(want)[:100]!r}")
+            elif tokens and b"".join(text[s:e] for _, s, e in tokens) != text:
+                problems.append(f"{corpus}: {line[:100]!r}: ranges {tokens[:40]} do not join to the text")
+    return n, problems
+
+
+def tiktoken_models():
+    """The files of tiktoken, with what transformers' converter makes of them: merges are all ways to make a piece of two."""
+    llama3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    reserved = "<|reserved_special_token_{}|>"
+    families = {
+        "tiktoken-llama3": ("tok-llama3/tokenizer.model", llama3, None, ["<|begin_of_text|>", "<|end_of_text|>"] + [reserved.format(i) for i in range(4)]
+                            + ["<|start_header_id|>", "<|end_header_id|>", reserved.format(4), "<|eot_id|>"] + [reserved.format(i) for i in range(5, 251)]),
+        "tiktoken-qwen": ("tok-qwen/qwen.tiktoken", llama3.replace("{1,3}", ""), normalizers.NFC(),
+                          ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] + [f"<|extra_{i}|>" for i in range(205)]),
+    }
+    level = bytes_to_characters()
+    for name, (file, pattern, normalizer, specials) in families.items():
+        path = f"{DATA}/{file}"
+        ranks = dict((base64.b64decode(a), int(b)) for a, b in (line.split() for line in open(path, "rb")))
+        spell = lambda piece: "".join(level[b] for b in piece)
+        merges = []
+        for piece, rank in ranks.items():
+            pairs = [(piece[:i], piece[i:]) for i in range(1, len(piece)) if piece[:i] in ranks and piece[i:] in ranks]
+            merges += [(rank, ranks[a], ranks[b], spell(a), spell(b)) for a, b in pairs]
+        merges.sort()
+        t = Tokenizer(models.BPE({spell(p): r for p, r in ranks.items()}, [m[3:] for m in merges], ignore_merges=True))
+        if normalizer:
+            t.normalizer = normalizer
+        t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"),
+                                                   pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        t.decoder = decoders.ByteLevel()
+        t.add_special_tokens([AddedToken(x, normalized=False, special=True) for x in specials])
+        if name == "tiktoken-llama3":
+            t.post_processor = processors.TemplateProcessing(single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 128000)])
+        yield name, [path], t
+
+
+def bytes_to_characters():
+    shown = [b for b in range(256) if 0x21 <= b <= 0x7E or 0xA1 <= b <= 0xAC or b >= 0xAE]
+    hidden = [b for b in range(256) if b not in shown]
+    return {**{b: chr(b) for b in shown}, **{b: chr(0x100 + i) for i, b in enumerate(hidden)}}
+
+
 def compare_transformers(program, folder, texts):
     t = transformers.AutoTokenizer.from_pretrained(folder)
     lines = texts["mixed"] + texts.get("minimind-README-zh.md", [])
@@ -436,10 +517,17 @@ def main():
     some = {"mixed": texts["mixed"][:4000], **{k: v[:500] for k, v in texts.items() if k not in ("mixed", "whole")}}
     few = {"mixed": texts["mixed"][:60]}
     with tempfile.TemporaryDirectory() as folder:
-        for source, lines in (stored(), texts), (trained(folder), some), (trained_words(folder), some), (random_pipelines(folder), few):
-            for name, files, t in source:
+        sources = [("", stored, texts), ("trained", functools.partial(trained, folder), some),
+                   ("trained", functools.partial(trained_words, folder), some), ("random", functools.partial(random_pipelines, folder), few)]
+        for prefix, source, lines in sources + ([("tiktoken", tiktoken_models, texts)] if DATA else []):
+            if wanted and not any(x.startswith(prefix) for x in wanted):
+                continue
+            for name, files, t in source():
                 if not wanted or name in wanted or name.split("-")[0] in wanted:
                     report(name, *compare(program, name, files, t, lines))
+        for name, path in sentencepiece_models(folder):
+            if not wanted or name in wanted or name.split("-")[0] in wanted:
+                report(name, *compare_sentencepiece(program, path, texts if "llama2" in name else some))
     # tinystories-656k is not here: transformers builds its LlamaTokenizer anew, without the file's normalizers and without
     # an unknown token, and gives other ids than the file's own.
     folders = ([f"{DATA}/{x}" for x in ("facts-gpt2", "facts-llama", "tok-minimind")] if DATA else []) + \

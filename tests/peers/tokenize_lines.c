@@ -1,6 +1,6 @@
 /* What the tokenizer makes of texts, for test_tokens.py.
  *
- *     tokenize_lines TOKENIZER.json | tokenize_lines VOCAB.json MERGES.txt
+ *     tokenize_lines TOKENIZER.json | TOKENIZER.model | VOCAB.json MERGES.txt
  *
  * stdin: per text its length (u32, little-endian) and its bytes. stdout: per text one line "id:start:end ..."
  * (start and end "-" for tokens that the template added), a tab, the decoded text in hexadecimal, a tab, the
@@ -31,6 +31,8 @@ static bool load(int n_files, char **files, struct tokenizer **out, struct error
     double start = now();
     if (fine && n_files == 2)
         fine = tokenizer_parse_pair(files[0], texts[0], sizes[0], texts[1], sizes[1], out, err);
+    else if (fine && texts[0][0] != '{')
+        fine = tokenizer_parse_model(files[0], texts[0], sizes[0], NULL, 0, out, err);
     else if (fine)
         fine = tokenizer_parse(files[0], texts[0], sizes[0], NULL, 0, out, err);
     fprintf(stderr, "opened in %.3f s\n", now() - start);
@@ -104,7 +106,8 @@ int main(int argc, char **argv)
     bool quiet = argc > 1 && strcmp(argv[1], "--quiet") == 0;
     int n_files = argc - 1 - quiet;
     if (n_files < 1 || n_files > 2) {
-        fprintf(stderr, "usage: tokenize_lines [--quiet] TOKENIZER.json | VOCAB.json MERGES.txt\n");
+        fprintf(stderr,
+                "usage: tokenize_lines [--quiet] TOKENIZER.json | TOKENIZER.model | VOCAB.json MERGES.txt\n");
         return 2;
     }
     bool fine = load(n_files, argv + 1 + quiet, &t, &err) && run(t, quiet, &err);
