@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gguf_names.h"
 #include "json_document.h"
 #include "memory.h"
 #include "quote.h"
@@ -127,18 +128,42 @@ out:
     return ok;
 }
 
+/* What sentences call the config: config.json beside the weights, or the file whose metadata it was made of. */
+static bool name_config(const struct checkpoint *checkpoint, struct quoted *out, struct error *err)
+{
+    char *path = checkpoint_gguf(checkpoint) ? memory_string(checkpoint->path)
+                                             : path_join(checkpoint->folder, "config.json");
+
+    if (!path)
+        return error_memory(err, "opening a model");
+    *out = quote(path);
+    free(path);
+    return true;
+}
+
+/* From here on the architecture is what a GGUF makes of it. */
+static bool adapt_to_gguf(struct model *model, const char *name, struct error *err)
+{
+    const struct gguf *gguf = checkpoint_gguf(model->checkpoint);
+    const struct gguf_architecture *stored = gguf ? gguf_architecture_of(gguf) : NULL;
+
+    if (!stored)
+        return true;
+    model->architecture = gguf_names_of(model->architecture, &model->config, &model->arena);
+    return model->architecture ? gguf_names_config(name, stored, &model->config, err)
+                               : error_memory(err, "opening a model");
+}
+
 static bool open_config(struct model *model, struct error *err)
 {
     const struct checkpoint *checkpoint = model->checkpoint;
-    char *text = NULL, *path = path_join(checkpoint->folder, "config.json");
+    char *text = NULL;
     struct quoted name;
     size_t n;
     bool ok;
 
-    if (!path)
-        return error_memory(err, "opening a model");
-    name = quote(path);
-    free(path);
+    if (!name_config(checkpoint, &name, err))
+        return false;
     ok = checkpoint_companion(checkpoint, "config.json", &text, &n, err);
     if (ok && !text)
         ok = error_set(err, ERROR_UNSUPPORTED,
@@ -146,14 +171,14 @@ static bool open_config(struct model *model, struct error *err)
                        "run them",
                        quote(checkpoint->path).text);
     else if (ok)
-        ok = read_config(model, name.text, text, n, err);
+        ok = read_config(model, name.text, text, n, err) && adapt_to_gguf(model, name.text, err);
     free(text);
     return ok;
 }
 
 /* ---- tensors ---- */
 
-static size_t dimension_size(const struct model_config *c, enum dimension dimension)
+size_t model_dimension(const struct model_config *c, enum dimension dimension)
 {
     const size_t sizes[DIM_COUNT] = {
         [DIM_NONE] = 0,
@@ -180,12 +205,11 @@ static size_t part_of(enum role role)
                                                                                                   : 0;
 }
 
-/* Sets where the slice of a role lies; returns how long the stored tensor is along `out`. */
-static size_t place_slice(const struct model_config *c, const struct tensor_role *row, struct weight *w)
+size_t model_place(const struct model_config *c, const struct tensor_role *row, struct weight *w)
 {
     size_t part = part_of(row->role), group = c->n_heads / c->n_kv_heads, head = c->head_dim;
 
-    w->out = dimension_size(c, row->out);
+    w->out = model_dimension(c, row->out);
     w->first_out = row->skip;
     switch (row->fused) {
     case FUSED_NONE:
@@ -208,7 +232,7 @@ static size_t place_slice(const struct model_config *c, const struct tensor_role
 static bool check_shape(const struct model *model, const struct tensor_role *row, const struct tensor *tensor,
                         size_t out, struct error *err)
 {
-    size_t in = dimension_size(&model->config, row->in), head = model->config.head_dim;
+    size_t in = model_dimension(&model->config, row->in), head = model->config.head_dim;
     size_t first = row->by_head      ? out / head
                    : row->transposed ? in
                                      : out,
@@ -270,11 +294,11 @@ static bool find_item(struct model *model, const struct tensor_role *row, size_t
 {
     char name[NAME_SIZE];
     struct weight w = {.overlay = model->overlay, .transposed = row->transposed};
-    size_t stored = place_slice(&model->config, row, &w);
+    size_t stored = model_place(&model->config, row, &w);
 
     if (!row_name(model, row, layer, item, name, err))
         return false;
-    w.in = row->in == DIM_NONE ? 1 : dimension_size(&model->config, row->in);
+    w.in = row->in == DIM_NONE ? 1 : model_dimension(&model->config, row->in);
     w.tensor = find_tensor(model, row, name);
     if (!w.tensor)
         return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is missing, which config.json asks for",
@@ -290,7 +314,7 @@ static bool find_list(struct model *model, const struct tensor_role *row, size_t
 {
     struct weight_list *list = &model->list[layer][row->role];
 
-    list->n = dimension_size(&model->config, row->items);
+    list->n = model_dimension(&model->config, row->items);
     list->items = arena_array(&model->arena, list->n, sizeof *list->items);
     if (!list->items)
         return error_memory(err, "opening a model");
@@ -309,7 +333,7 @@ static bool find_weight(struct model *model, const struct tensor_role *row, size
     return row->items ? find_list(model, row, layer, err) : find_item(model, row, layer, 0, out, err);
 }
 
-static bool is_wanted(const struct model_config *c, const struct tensor_role *row)
+bool model_wants(const struct model_config *c, const struct tensor_role *row)
 {
     return (c->features & row->when) == row->when && !(c->features & row->unless) &&
            !(row->role == ROLE_HEAD && c->tied);
@@ -329,7 +353,7 @@ static bool find_role(struct model *model, enum role role, size_t layer, struct 
     const struct tensor_role *row, *first = NULL;
 
     for (size_t i = 0; (row = architecture_row(model->architecture, i)); i++) {
-        if (row->role != role || !is_wanted(&model->config, row))
+        if (row->role != role || !model_wants(&model->config, row))
             continue;
         if (is_there(model, row, layer))
             return find_weight(model, row, layer, err);
@@ -516,12 +540,11 @@ static bool is_finite(const struct tensor *tensor)
 {
     enum { PIECE = 1024 };
     real piece[PIECE];
-    size_t element = dtype_facts(tensor->dtype)->block_bits / 8;
 
     for (uint64_t at = 0; at < tensor->elements; at += PIECE) {
         size_t n = tensor->elements - at < PIECE ? (size_t)(tensor->elements - at) : PIECE;
 
-        rows_to_real(tensor->dtype, (const uint8_t *)tensor->data + at * element, n, piece);
+        rows_slice_real(tensor->dtype, tensor->data, at, n, piece);
         for (size_t i = 0; i < n; i++)
             if (!isfinite(piece[i]))
                 return false;

@@ -39,6 +39,15 @@ void model_close(struct model *model);
 /* Call after the overlay changed: vectors that it touches are converted again. */
 void model_refresh(struct model *model);
 
+/* ---- rows of an architecture under a config: for what writes tensors in another layout ---- */
+
+size_t model_dimension(const struct model_config *config, enum dimension dimension);
+/* Whether the config has a tensor for the row. */
+bool model_wants(const struct model_config *config, const struct tensor_role *row);
+/* Sets where the slice of a row lies in its stored tensor (out, first_out, run, step); returns how long that is along
+ * `out`. */
+size_t model_place(const struct model_config *config, const struct tensor_role *row, struct weight *out);
+
 /* Which tensor an edit of a layer writes: the down projection. */
 const struct weight *model_site(const struct model *model, size_t layer);
 

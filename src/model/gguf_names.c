@@ -1,0 +1,113 @@
+/* Names: docs/gguf.md of ggml and the gguf package 0.19 (TENSOR_NAMES). Queries, keys and values in one
+ * matrix are all queries, all keys, all values there, whatever their order was; gate and up in one matrix are
+ * called up. */
+#include "gguf_names.h"
+
+#include "quote.h"
+
+#define PAIR(ROLE, NAME) [ROLE] = NAME ".weight", [ROLE_BIAS_OF(ROLE)] = NAME ".bias"
+
+static const char *const names[ROLE_COUNT] = {
+    [ROLE_EMBEDDING] = "token_embd.weight",
+    [ROLE_POSITION] = "position_embd.weight",
+    PAIR(ROLE_EMBEDDING_NORM, "token_embd_norm"),
+    PAIR(ROLE_FINAL_NORM, "output_norm"),
+    PAIR(ROLE_HEAD, "output"),
+    PAIR(ROLE_ATTENTION_NORM, "blk.{}.attn_norm"),
+    PAIR(ROLE_QUERY, "blk.{}.attn_q"),
+    PAIR(ROLE_KEY, "blk.{}.attn_k"),
+    PAIR(ROLE_VALUE, "blk.{}.attn_v"),
+    PAIR(ROLE_QUERY_NORM, "blk.{}.attn_q_norm"),
+    PAIR(ROLE_KEY_NORM, "blk.{}.attn_k_norm"),
+    PAIR(ROLE_ATTENTION_OUT, "blk.{}.attn_output"),
+    PAIR(ROLE_ATTENTION_POST_NORM, "blk.{}.post_attention_norm"),
+    PAIR(ROLE_MID_NORM, "blk.{}.attn_output_norm"),
+    PAIR(ROLE_MLP_NORM, "blk.{}.ffn_norm"),
+    PAIR(ROLE_GATE, "blk.{}.ffn_gate"),
+    PAIR(ROLE_UP, "blk.{}.ffn_up"),
+    PAIR(ROLE_DOWN, "blk.{}.ffn_down"),
+    PAIR(ROLE_MLP_POST_NORM, "blk.{}.post_ffw_norm"),
+    PAIR(ROLE_STATE_NORM, "blk.{}.layer_output_norm"),
+};
+
+/* Of roles that share a matrix. */
+static const char *const fused_names[ROLE_COUNT] = {
+    PAIR(ROLE_QUERY, "blk.{}.attn_qkv"), PAIR(ROLE_KEY, "blk.{}.attn_qkv"),
+    PAIR(ROLE_VALUE, "blk.{}.attn_qkv"), PAIR(ROLE_GATE, "blk.{}.ffn_up"),
+    PAIR(ROLE_UP, "blk.{}.ffn_up"),
+};
+
+/* Of Falcon's layers with two norms: the MLP's is the first. */
+static const char *const two_norms[ROLE_COUNT] = {
+    PAIR(ROLE_ATTENTION_NORM, "blk.{}.attn_norm_2"),
+    PAIR(ROLE_MLP_NORM, "blk.{}.attn_norm"),
+};
+
+static const char *name_of(const struct tensor_role *row, const struct model_config *config)
+{
+    if (row->fused)
+        return fused_names[row->role];
+    if (config->features & FEATURE_TWO_NORMS && two_norms[row->role])
+        return two_norms[row->role];
+    return names[row->role];
+}
+
+static void rename_row(struct tensor_role *row, const struct model_config *config)
+{
+    const char *name = name_of(row, config);
+
+    if (!name) /* what GGUF does not know keeps its name, and is not found */
+        return;
+    row->name = name;
+    row->transposed = false;
+    row->skip = 0;
+    if (row->fused == FUSED_QKV_HEAD)
+        row->fused = FUSED_QKV;
+    if (row->items) { /* vectors of heads, one behind the other */
+        row->out = row->items == DIM_HEADS ? DIM_QUERY : DIM_KV;
+        row->items = DIM_NONE;
+        row->by_head = true;
+    }
+}
+
+const struct architecture *gguf_names_of(const struct architecture *architecture,
+                                         const struct model_config *config, struct arena *arena)
+{
+    static const char *const prefixes[] = {"", NULL};
+    struct architecture *out = arena_array(arena, 1, sizeof *out);
+    struct role_list *list = arena_array(arena, 1, sizeof *list);
+    const struct role_list **lists = arena_array(arena, 2, sizeof *lists);
+    struct tensor_role *rows;
+    size_t n = 0;
+
+    while (architecture_row(architecture, n))
+        n++;
+    rows = arena_array(arena, n, sizeof *rows);
+    if (!out || !list || !lists || !rows)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = *architecture_row(architecture, i);
+        rename_row(&rows[i], config);
+    }
+    *list = (struct role_list){rows, n};
+    lists[0] = list;
+    *out = *architecture;
+    out->tensors = lists;
+    out->prefixes = prefixes;
+    return out;
+}
+
+bool gguf_names_config(const char *name, const struct gguf_architecture *stored, struct model_config *config,
+                       struct error *err)
+{
+    if (stored->traits & GGUF_NORM_PLUS_ONE && config->norm == NORM_RMS_PLUS_ONE)
+        config->norm = NORM_RMS;
+    if (!(stored->traits & GGUF_PERMUTED))
+        return true;
+    if (config->rope != ROPE_HALF_SPLIT || config->rotary_dim != config->head_dim)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "%s: heads of %s rotate in part, which its GGUF does not tell", name,
+                         quote(stored->model_type).text);
+    config->rope = ROPE_INTERLEAVED;
+    return true;
+}
