@@ -20,6 +20,7 @@
 #include <sys/file.h>
 
 #include "file_tree.h"
+#include "gguf.h"
 #include "index.h"
 #include "memory.h"
 #include "quote.h"
@@ -122,6 +123,8 @@ static bool is_carried(void *user, const char *name, bool at_root)
         (at_root && is_replaced(w, name)))
         return false;
     if (at_root && w->in_donor && strcmp(name, path_base(w->target)) == 0)
+        return false;
+    if (checkpoint_gguf(w->donor)) /* what lies beside it is not its own */
         return false;
     return w->donor->is_folder || (at_root && matches(name, companion_patterns));
 }

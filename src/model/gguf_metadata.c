@@ -1,0 +1,172 @@
+/* Keys by the table of gguf_architecture.c; numbers that every architecture has come from the config as it
+ * was read, the rest from the text of config.json. */
+#include "gguf_metadata.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gguf_architecture.h"
+#include "json_document.h"
+#include "memory.h"
+#include "quote.h"
+
+struct writer {
+    const struct model *model;
+    const struct gguf_architecture *architecture;
+    const cJSON *json;
+    struct gguf_values *values;
+};
+
+/* "llama.block_count" */
+struct full_key {
+    char text[128];
+};
+
+static struct full_key full_key(const struct writer *w, const char *key)
+{
+    struct full_key full;
+
+    snprintf(full.text, sizeof full.text, "%s.%s", w->architecture->name, key);
+    return full;
+}
+
+static void put_u32(const struct writer *w, const char *key, size_t value)
+{
+    gguf_put_u32(w->values, full_key(w, key).text, (uint32_t)value);
+}
+
+static void put_f32(const struct writer *w, const char *key, double value)
+{
+    gguf_put_f32(w->values, full_key(w, key).text, (float)value);
+}
+
+static void put_text(const struct writer *w, const char *key, const char *text)
+{
+    gguf_put_text(w->values, full_key(w, key).text, text, strlen(text));
+}
+
+/* A number that every config has, by its key; false when it is none of these. */
+static bool common_number(const struct model_config *c, const char *key, double *out)
+{
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"embedding_length", (double)c->width},
+                   {"block_count", (double)c->n_layers},
+                   {"attention.head_count", (double)c->n_heads},
+                   {"attention.head_count_kv", (double)c->n_kv_heads},
+                   {"attention.key_length", (double)c->head_dim},
+                   {"feed_forward_length", (double)c->ff},
+                   {"context_length", (double)c->context},
+                   {"attention.layer_norm_epsilon", c->norm_eps},
+                   {"attention.layer_norm_rms_epsilon", c->norm_eps},
+                   {"rope.freq_base", c->ropes[0].theta}};
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(numbers[i].key, key) == 0) {
+            *out = numbers[i].value;
+            return true;
+        }
+    return false;
+}
+
+static void put_key(const struct writer *w, const struct gguf_key *key)
+{
+    const cJSON *member = config_member(w->json, key->json);
+    double number = cJSON_IsNumber(member) ? member->valuedouble : 0;
+
+    if (!common_number(&w->model->config, key->key, &number) && !cJSON_IsNumber(member) &&
+        !cJSON_IsBool(member))
+        return;
+    if (key->type == GGUF_BOOL)
+        gguf_put_bool(w->values, full_key(w, key->key).text, cJSON_IsTrue(member));
+    else if (key->type == GGUF_F32)
+        put_f32(w, key->key, number);
+    else if (number >= 0 && number <= UINT32_MAX)
+        put_u32(w, key->key, (size_t)number);
+}
+
+/* Llama 3's and longrope's numbers lie in tensors (gguf_convert.c). */
+static bool put_rope(const struct writer *w, struct error *err)
+{
+    const struct model_config *c = &w->model->config;
+    const struct rope_config *r = &c->ropes[0];
+
+    if (c->rope == ROPE_NONE)
+        return true;
+    put_u32(w, "rope.dimension_count", c->rotary_dim);
+    switch (r->scaling) {
+    case ROPE_SCALE_NONE:
+    case ROPE_SCALE_LLAMA3:
+        return true;
+    case ROPE_SCALE_LINEAR:
+        put_text(w, "rope.scaling.type", "linear");
+        put_f32(w, "rope.scaling.factor", r->factor);
+        return true;
+    case ROPE_SCALE_YARN:
+        put_text(w, "rope.scaling.type", "yarn");
+        put_f32(w, "rope.scaling.factor", r->factor);
+        put_u32(w, "rope.scaling.original_context_length", r->original_context);
+        return true;
+    case ROPE_SCALE_LONG:
+        put_f32(w, "rope.scaling.attn_factor", r->attention_factor);
+        put_u32(w, "rope.scaling.original_context_length", r->original_context);
+        return true;
+    case ROPE_SCALE_DYNAMIC:
+        break;
+    }
+    return error_set(err, ERROR_UNSUPPORTED, "%s: rope scaling of type %s has no place in a GGUF",
+                     quote(w->model->checkpoint->path).text, config_rope_scaling_name(r->scaling));
+}
+
+static void put_general(const struct writer *w, enum dtype dtype)
+{
+    const char *name = w->architecture->name, *base = path_base(w->model->checkpoint->path);
+    const struct gguf_tensor_type *type = gguf_tensor_type_for(dtype);
+
+    gguf_put_text(w->values, "general.architecture", name, strlen(name));
+    gguf_put_text(w->values, "general.type", "model", strlen("model"));
+    if (*base)
+        gguf_put_text(w->values, "general.name", base, strlen(base));
+    if (type && type->file_type >= 0)
+        gguf_put_u32(w->values, "general.file_type", (uint32_t)type->file_type);
+    if (dtype_facts(dtype)->block_elements > 1)
+        gguf_put_u32(w->values, "general.quantization_version", 2);
+}
+
+static bool put_all(const struct writer *w, enum dtype dtype, struct error *err)
+{
+    const struct model_config *c = &w->model->config;
+
+    put_general(w, dtype);
+    for (const struct gguf_key *const *list = w->architecture->keys; *list; list++)
+        for (const struct gguf_key *key = *list; key->json; key++)
+            put_key(w, key);
+    put_u32(w, "attention.value_length", c->head_dim);
+    put_u32(w, "vocab_size", c->vocabulary);
+    return put_rope(w, err);
+}
+
+bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_values *values,
+                       struct error *err)
+{
+    struct writer w = {.model = model,
+                       .architecture = gguf_architecture_for(model->architecture->model_type),
+                       .values = values};
+    const char *name = model->checkpoint->path;
+    char *text = NULL;
+    cJSON *document = NULL;
+    size_t n;
+    bool ok = checkpoint_companion(model->checkpoint, "config.json", &text, &n, err);
+
+    if (ok && (!text || !w.architecture))
+        ok = error_set(err, ERROR_UNSUPPORTED, "%s: models of its type are not converted", quote(name).text);
+    ok = ok && json_document_parse("config.json", text, n, &document, err);
+    if (ok) {
+        w.json = config_member(document, "text_config") ? config_member(document, "text_config") : document;
+        ok = put_all(&w, dtype, err);
+    }
+    cJSON_Delete(document);
+    free(text);
+    return ok;
+}

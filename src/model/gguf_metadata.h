@@ -1,0 +1,16 @@
+/* What a GGUF says of a model beside its tensors. */
+#ifndef LANCET_GGUF_METADATA_H
+#define LANCET_GGUF_METADATA_H
+
+#include "gguf_write.h"
+#include "model.h"
+
+/* Sizes, kinds and scales of a model in safetensors, from its config; `dtype` is that of most matrices. */
+bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_values *values,
+                       struct error *err);
+/* The vocabulary, merges and special tokens of its tokenizer.json (BPE, of bytes or of characters with bytes
+ * in reserve): *done is false when it has none, or one of another kind. */
+bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *values, bool *done,
+                                 struct error *err);
+
+#endif
