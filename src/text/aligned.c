@@ -29,7 +29,15 @@ bool aligned_reserve(struct aligned *a, size_t more, struct error *err)
     return true;
 }
 
-bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err)
+/* Bytes at the start of `text` that are not UTF-8 and become one U+FFFD; `part` of them broke off. */
+static size_t count_invalid(const char *text, size_t n, size_t part, enum invalid_utf8 invalid)
+{
+    unsigned char lead = (unsigned char)text[0];
+    size_t promised = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    return invalid == INVALID_BY_PART ? part : invalid == INVALID_BY_BYTE ? 1 : promised < n ? promised : n;
+}
+
+bool aligned_init(struct aligned *a, const char *text, size_t n, enum invalid_utf8 invalid, struct error *err)
 {
     *a = (struct aligned){.limit = ALIGNED_GROWTH * (n < ALIGNED_MAX ? n : ALIGNED_MAX) + ALIGNED_EXTRA};
     if (n > ALIGNED_MAX)
@@ -41,6 +49,8 @@ bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *e
         uint32_t code;
         size_t length = utf8_decode(text + i, n - i, &code);
         bool bad = code == UTF8_BAD;
+        if (bad)
+            length = count_invalid(text + i, n - i, length, invalid);
         size_t put = bad ? 3 : length;
         if (bad && !aligned_reserve(a, 3 + (n - i), err))
             return false;

@@ -24,8 +24,15 @@ struct aligned {
 #define ALIGNED_MAX ((size_t)1 << 28)
 enum { ALIGNED_GROWTH = 15, ALIGNED_EXTRA = 1 << 12 };
 
-/* From a text as given: bytes that are not UTF-8 become U+FFFD, which stands for all of them. */
-bool aligned_init(struct aligned *a, const char *text, size_t n, struct error *err);
+/* How many bytes that are not UTF-8 become one U+FFFD. */
+enum invalid_utf8 {
+    INVALID_BY_PART, /* those that begin a character and break off, as Python does it */
+    INVALID_BY_BYTE, /* one */
+    INVALID_BY_LEAD, /* as many as the first one promises */
+};
+/* From a text as given; U+FFFD stands for bytes that are not UTF-8. */
+bool aligned_init(struct aligned *a, const char *text, size_t n, enum invalid_utf8 invalid,
+                  struct error *err);
 void aligned_release(struct aligned *a);
 /* Room for `more` bytes beyond n. */
 bool aligned_reserve(struct aligned *a, size_t more, struct error *err);

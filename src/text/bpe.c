@@ -268,8 +268,14 @@ static bool read_symbols(const struct bpe *bpe, const char *piece, size_t n, str
     return flush_unknown(&r, err);
 }
 
-/* The same where pieces are made by rank. */
-static bool read_ranked(const struct bpe *bpe, const char *piece, size_t n, struct bpe_work *w,
+/* Whether a U+FFFD of the text stands for bytes that are not UTF-8. */
+static bool is_raw(const struct bpe *bpe, const struct bpe_work *w, uint32_t code, size_t at)
+{
+    return bpe->raw_bytes && code == 0xfffd && w->original[w->origin[at]] != '\xef';
+}
+
+/* The same where pieces are made by rank; `start`: of the piece in the text. */
+static bool read_ranked(const struct bpe *bpe, const char *piece, size_t start, size_t n, struct bpe_work *w,
                         struct error *err)
 {
     uint32_t last = NONE;
@@ -279,7 +285,9 @@ static bool read_ranked(const struct bpe *bpe, const char *piece, size_t n, stru
         length = bpe->frozen.bits ? prefixes_longest(&bpe->frozen, piece + i, n - i, &id) : 0;
         if (!length) {
             length = utf8_decode(piece + i, n - i, &code);
-            if (!find_character(bpe, code, piece + i, length, true, true, &id) || bpe->ranks[id] == NONE)
+            if (is_raw(bpe, w, code, start + i))
+                code = NONE;
+            else if (!find_character(bpe, code, piece + i, length, true, true, &id) || bpe->ranks[id] == NONE)
                 id = NONE;
         }
         bool joins = last != NONE && code != NONE && merges_may_join(&bpe->merges, last, code);
@@ -315,21 +323,35 @@ static bool copy_word(const struct bpe_word *word, const char *text, size_t star
     return true;
 }
 
-/* Tokens of a symbol that is no piece; `first` is the first token of the piece of text. */
-static bool emit_unknown(const struct bpe *bpe, const char *text, size_t at, size_t n, size_t first,
-                         struct token_list *out, struct error *err)
+/* The byte pieces of n bytes; `at`: the place in the text of the first, and of those beyond `room` of the
+ * last. */
+static bool emit_bytes(const struct bpe *bpe, const char *bytes, size_t n, size_t at, size_t room,
+                       struct token_list *out, struct error *err)
 {
-    if (!bpe->byte_fallback || !byte_pieces_complete(bpe->bytes, text + at, n)) {
-        bool fused = bpe->fuse_unknown && out->n > first && out->items[out->n - 1].id == bpe->unknown;
-        struct token token = {.id = bpe->unknown, .placed = true, .start = at};
-        return bpe->unknown == NONE || fused || token_list_add(out, token, err);
-    }
-    for (size_t i = at; i < at + n; i++) {
-        struct token token = {.id = bpe->bytes[(unsigned char)text[i]], .placed = true, .start = i};
+    for (size_t i = 0; i < n; i++) {
+        struct token token = {.placed = true, .start = at + (i < room ? i : room - 1)};
+        token.id = bpe->bytes[(unsigned char)bytes[i]];
         if (!token_list_add(out, token, err))
             return false;
     }
     return true;
+}
+
+/* Tokens of a symbol that is no piece; `first` is the first token of the piece of text. */
+static bool emit_unknown(const struct bpe *bpe, const struct bpe_work *w, const char *text, size_t at,
+                         size_t n, size_t first, struct token_list *out, struct error *err)
+{
+    const char *bytes = text + at;
+    size_t n_bytes = n;
+    if (n == 3 && memcmp(bytes, "\xef\xbf\xbd", 3) == 0 && is_raw(bpe, w, 0xfffd, at)) {
+        bytes = w->original + w->origin[at];
+        n_bytes = w->origin[at + 3] - w->origin[at];
+    }
+    if (bpe->byte_fallback && byte_pieces_complete(bpe->bytes, bytes, n_bytes))
+        return emit_bytes(bpe, bytes, n_bytes, at, n, out, err);
+    bool fused = bpe->fuse_unknown && out->n > first && out->items[out->n - 1].id == bpe->unknown;
+    struct token token = {.id = bpe->unknown, .placed = true, .start = at};
+    return bpe->unknown == NONE || fused || token_list_add(out, token, err);
 }
 
 /* Where a segment lies in the text, and its first symbol; `tokens` is the first token of its piece. */
@@ -354,7 +376,7 @@ static bool emit_segment(const struct bpe *bpe, struct bpe_work *w, struct segme
     for (uint32_t i = s.symbol; i != NONE; at += w->symbols[i].length, i = w->symbols[i].next) {
         uint32_t id = w->symbols[i].id;
         bool fine = id == NONE
-                        ? emit_unknown(bpe, text, at, w->symbols[i].length, s.tokens, out, err)
+                        ? emit_unknown(bpe, w, text, at, w->symbols[i].length, s.tokens, out, err)
                         : token_list_add(out, (struct token){.id = id, .placed = true, .start = at}, err);
         if (!fine)
             return false;
@@ -374,7 +396,7 @@ bool bpe_encode(const struct bpe *bpe, const char *text, size_t start, size_t en
         return token_list_add(out, (struct token){.id = id, .placed = true, .start = start}, err);
     size_t at = 0, tokens = out->n;
     work->piece = text + start;
-    if (!(bpe->ranks ? read_ranked(bpe, text + start, end - start, work, err)
+    if (!(bpe->ranks ? read_ranked(bpe, text + start, start, end - start, work, err)
                      : read_symbols(bpe, text + start, end - start, work, &at, err)))
         return false;
     at += start;

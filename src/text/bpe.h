@@ -30,6 +30,7 @@ struct bpe {
     const char *prefix,
         *suffix; /* of a character that is not the first / the last of its piece; "" for none */
     bool fuse_unknown, byte_fallback, ignore_merges;
+    bool raw_bytes; /* with ranks: bytes that are not UTF-8 become their byte pieces, not those of U+FFFD */
     const char *unknown_piece; /* NULL: unknown characters are dropped */
     uint32_t unknown;          /* its id; NO_PIECE when the vocabulary lacks it, an error once it is needed */
     uint32_t bytes[256];       /* ids of <0x00> to <0xFF>, or NO_PIECE */
@@ -50,7 +51,9 @@ struct bpe_work {
     struct bpe_symbol *symbols;
     struct bpe_candidate *heap;
     struct bpe_word *words;
-    const char *piece; /* that is being encoded */
+    const char *piece;      /* that is being encoded */
+    const char *original;   /* the text as given */
+    const uint32_t *origin; /* where in it a byte of the present text comes from */
     size_t n_symbols, symbols_capacity, n_heap, heap_capacity;
 };
 void bpe_work_release(struct bpe_work *work);

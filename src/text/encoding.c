@@ -16,10 +16,11 @@ static bool add(struct piece_list *list, struct piece piece, struct error *err)
     return true;
 }
 
-bool encoding_init(struct encoding *e, const char *text, size_t n, struct error *err)
+bool encoding_init(struct encoding *e, const char *text, size_t n, enum invalid_utf8 invalid,
+                   struct error *err)
 {
-    *e = (struct encoding){0};
-    bool fine = aligned_init(&e->text, text, n, err);
+    *e = (struct encoding){.work.original = text};
+    bool fine = aligned_init(&e->text, text, n, invalid, err);
     e->next.limit = e->text.limit;
     return fine && (n == 0 || add(&e->pieces, (struct piece){0, (uint32_t)e->text.n, PIECE_TEXT}, err));
 }

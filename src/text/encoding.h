@@ -29,7 +29,8 @@ struct encoding {
 };
 
 /* One piece that is the whole text. Release after failure too. */
-bool encoding_init(struct encoding *e, const char *text, size_t n, struct error *err);
+bool encoding_init(struct encoding *e, const char *text, size_t n, enum invalid_utf8 invalid,
+                   struct error *err);
 void encoding_release(struct encoding *e);
 
 /* Adds to the next pieces; an empty one is left out. */

@@ -198,6 +198,7 @@ static bool encode_bpe(const struct tokenizer *t, struct encoding *e, struct pie
                        struct token_list *out, struct error *err)
 {
     enum { LONG_TEXT = 4096 };
+    e->work.origin = e->text.origin;
     bool may_remember = !*t->bpe.prefix && !*t->bpe.suffix && e->text.n >= LONG_TEXT;
     return (!may_remember || e->work.words || bpe_work_remember(&e->work, err)) &&
            bpe_encode(&t->bpe, e->text.data, piece.start, piece.end, &e->work, out, err);

@@ -18,6 +18,7 @@ enum piece_kind { /* as SentencePiece and GGUF number them */
 enum {
     KINDS_ALL = ~0,
     KINDS_USER_DEFINED = 1 << KIND_USER_DEFINED,
+    KINDS_SPECIAL = 1 << KIND_UNKNOWN | 1 << KIND_CONTROL,
     KINDS_IN_TEXT = 1 << KIND_NORMAL | 1 << KIND_USER_DEFINED | 1 << KIND_UNUSED,
 };
 

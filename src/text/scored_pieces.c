@@ -100,18 +100,19 @@ bool scored_pieces_unigram(const struct scored_pieces *s, struct error *err)
            error_prefix(err, "%s", t->name);
 }
 
-bool scored_pieces_add_special(const struct scored_pieces *s, bool hidden, struct error *err)
+bool scored_pieces_add_tokens(const struct scored_pieces *s, int kinds, bool hidden, struct error *err)
 {
     struct tokenizer *t = s->t;
     for (uint32_t id = 0; id < t->vocabulary.n; id++) {
         size_t n;
         const char *piece = vocabulary_piece(&t->vocabulary, id, &n);
-        if (t->kinds[id] != KIND_CONTROL && t->kinds[id] != KIND_UNKNOWN)
+        if (!(kinds >> t->kinds[id] & 1))
             continue;
         char *copy = arena_copy(&t->arena, piece, n);
         if (!copy)
             return error_memory(err, "reading a vocabulary");
-        struct added_token token = {.content = {copy, n}, .special = true, .hidden = hidden};
+        struct added_token token = {
+            .content = {copy, n}, .special = t->kinds[id] != KIND_USER_DEFINED, .hidden = hidden};
         if (!added_tokens_add(&t->added, token, err))
             return error_prefix(err, "%s", t->name);
     }

@@ -21,7 +21,8 @@ void scored_pieces_release(struct scored_pieces *s);
  * its length in bytes, less `malus`. */
 bool scored_pieces_bpe(const struct scored_pieces *s, struct error *err);
 bool scored_pieces_unigram(const struct scored_pieces *s, struct error *err);
-/* Control and unknown pieces become special added tokens; hidden: they are not looked for in texts. */
-bool scored_pieces_add_special(const struct scored_pieces *s, bool hidden, struct error *err);
+/* Pieces of the kinds (bits) become added tokens, all but user-defined ones special; hidden: they are not
+ * looked for in texts. */
+bool scored_pieces_add_tokens(const struct scored_pieces *s, int kinds, bool hidden, struct error *err);
 
 #endif

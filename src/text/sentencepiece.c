@@ -237,9 +237,10 @@ bool tokenizer_read_sentencepiece(struct tokenizer *t, const char *text, size_t 
         return error_memory(err, "reading a tokenizer");
     *m.spec =
         (struct sentencepiece_spec){.dummy_prefix = true, .remove_extra_spaces = true, .escape_spaces = true};
+    t->invalid = INVALID_BY_BYTE;
     t->unknown_shown = (struct json_text){" \xe2\x81\x87 ", 5};
     bool fine = read_parts(&m, (const unsigned char *)text, n, err) && make_model(&m, err) &&
-                make_stages(&m, err) && scored_pieces_add_special(&m.pieces, true, err);
+                make_stages(&m, err) && scored_pieces_add_tokens(&m.pieces, KINDS_SPECIAL, true, err);
     if (fine) {
         find_mark(t, m.begin, &t->begin);
         find_mark(t, m.end, &t->end);

@@ -83,7 +83,8 @@ static bool read_lines(struct tokenizer *t, const char *text, size_t n, struct e
     for (size_t at = 0, length; at < n; at += length + 1, number++) {
         const char *end = memchr(text + at, '\n', n - at);
         length = end ? (size_t)(end - (text + at)) : n - at;
-        if (length && !add_piece(t, text + at, length, number, err))
+        size_t kept = length && text[at + length - 1] == '\r' ? length - 1 : length;
+        if (kept && !add_piece(t, text + at, kept, number, err))
             return false;
     }
     return vocabulary_finish(&t->vocabulary, err) || error_prefix(err, "%s", t->name);

@@ -36,7 +36,7 @@ static bool normalize_content(struct tokenizer *t, struct added_token *token, st
     token->normal = token->content;
     if (!token->normalized || t->normalizers.n == 0)
         return true;
-    bool fine = encoding_init(&e, token->content.data, token->content.length, err) &&
+    bool fine = encoding_init(&e, token->content.data, token->content.length, t->invalid, err) &&
                 normalize(&t->normalizers, &e, err);
     if (fine) {
         token->normal = (struct json_text){arena_copy(&t->arena, e.text.data, e.text.n), e.text.n};
@@ -199,9 +199,25 @@ static bool open_source(const struct checkpoint *checkpoint, const struct source
     return fine;
 }
 
+/* From the metadata of a GGUF; *out stays NULL when it has no vocabulary. */
+static bool open_gguf(const struct gguf *gguf, struct tokenizer **out, struct error *err)
+{
+    if (!gguf || !gguf_find(gguf, "tokenizer.ggml.model"))
+        return true;
+    struct tokenizer *t = new_tokenizer(gguf->name, err);
+    bool fine = t && tokenizer_read_gguf(t, gguf, err) && tokenizer_finish(t, err);
+    if (fine)
+        *out = t;
+    else
+        tokenizer_close(t);
+    return fine;
+}
+
 static bool open_any(const struct checkpoint *checkpoint, struct tokenizer **out, struct error *err)
 {
     struct tokenizer *t = NULL;
+    if (!open_gguf(checkpoint_gguf(checkpoint), &t, err))
+        return false;
     for (size_t i = 0; !t && i < sizeof sources / sizeof *sources; i++)
         if (!open_source(checkpoint, &sources[i], &t, err))
             return false;
@@ -273,8 +289,9 @@ bool tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, boo
 {
     struct encoding e;
     size_t before = out->n;
-    bool fine = encoding_init(&e, text, n, err) && (!special || add_affix(&t->before, 0, out, err)) &&
-                encode_pieces(t, &e, n, out, err) && (!special || add_affix(&t->after, n, out, err));
+    bool fine = encoding_init(&e, text, n, t->invalid, err) &&
+                (!special || add_affix(&t->before, 0, out, err)) && encode_pieces(t, &e, n, out, err) &&
+                (!special || add_affix(&t->after, n, out, err));
     if (!fine)
         out->n = before;
     encoding_release(&e);
@@ -287,7 +304,7 @@ bool tokenizer_encode_marked(const struct tokenizer *t, const char *text, size_t
 {
     struct encoding e;
     size_t before = out->n;
-    bool fine = encoding_init(&e, text, n, err);
+    bool fine = encoding_init(&e, text, n, t->invalid, err);
     e.marked = true;
     fine = fine && added_tokens_mark(&t->added, &e, marks, n_marks, err) && encode_pieces(t, &e, n, out, err);
     if (!fine)

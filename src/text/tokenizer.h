@@ -24,9 +24,9 @@ struct token_list { /* a zeroed one is empty */
 bool token_list_add(struct token_list *list, struct token token, struct error *err);
 void token_list_release(struct token_list *list);
 
-/* From the model's tokenizer.json (with tokenizer_config.json's overrides), else vocab.json + merges.txt,
- * else tokenizer.model or *.tiktoken. ERROR_UNSUPPORTED when the model has no tokenizer or a stage that
- * lancet lacks (named). */
+/* From the metadata of a GGUF, else from the model's tokenizer.json (with tokenizer_config.json's overrides),
+ * else vocab.json + merges.txt, else tokenizer.model or *.tiktoken. ERROR_UNSUPPORTED when the model has no
+ * tokenizer or a stage that lancet lacks (named). */
 bool tokenizer_open(const struct context *context, const struct checkpoint *checkpoint,
                     struct tokenizer **out, struct error *err);
 /* From texts in memory: tokenizer.json, and tokenizer_config.json or NULL. `name` is for sentences. */
@@ -40,8 +40,9 @@ bool tokenizer_parse_model(const char *name, const char *bytes, size_t n, const 
                            struct tokenizer **out, struct error *err);
 void tokenizer_close(struct tokenizer *tokenizer);
 
-/* Appends to *out. `special`: let the post-processor add its tokens (BOS ...). Text that is not UTF-8 gets
- * U+FFFD for its bad bytes, as in Python. */
+/* Appends to *out. `special`: let the post-processor add its tokens (BOS ...). Bytes that are not UTF-8 count
+ * as U+FFFD, as many at a time as in Python, or as the reference of the file's kind takes them (aligned.h).
+ */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t n, bool special,
                       struct token_list *out, struct error *err);
 /* The same of a text with tokens at given places (marks, in order): [start, end) of each is this token,

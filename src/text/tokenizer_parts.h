@@ -6,6 +6,7 @@
 #include "arena.h"
 #include "bpe.h"
 #include "encoding.h"
+#include "gguf.h"
 #include "postprocess.h"
 #include "stage.h"
 #include "tokenizer.h"
@@ -27,6 +28,7 @@ struct tokenizer {
     struct arena arena;
     const char *name; /* for sentences */
     enum tokenizer_source source;
+    enum invalid_utf8 invalid;
     struct stage_list normalizers, pretokenizers, processors, decoders;
     struct vocabulary vocabulary;
     const struct model_row *model;
@@ -49,6 +51,9 @@ bool tokenizer_read_pair(struct tokenizer *t, const char *vocab, size_t vocab_n,
 /* A tokenizer.model, or another file of tiktoken. */
 bool tokenizer_read_sentencepiece(struct tokenizer *t, const char *bytes, size_t n, struct error *err);
 bool tokenizer_read_tiktoken(struct tokenizer *t, const char *text, size_t n, struct error *err);
+
+/* The keys tokenizer.ggml.* of a GGUF. */
+bool tokenizer_read_gguf(struct tokenizer *t, const struct gguf *gguf, struct error *err);
 
 /* Takes over what tokenizer_config.json adds (tokenizer_config.c says what). NULL for a model without one. */
 bool tokenizer_apply_config(struct tokenizer *t, const char *config, size_t n, struct error *err);

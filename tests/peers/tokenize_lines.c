@@ -1,6 +1,6 @@
 /* What the tokenizer makes of texts, for test_tokens.py.
  *
- *     tokenize_lines TOKENIZER.json | TOKENIZER.model | VOCAB.json MERGES.txt
+ *     tokenize_lines TOKENIZER.json | TOKENIZER.model | MODEL.gguf | VOCAB.json MERGES.txt
  *
  * stdin: per text its length (u32, little-endian) and its bytes. stdout: per text one line "id:start:end ..."
  * (start and end "-" for tokens that the template added), a tab, the decoded text in hexadecimal, a tab, the
@@ -21,8 +21,23 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* The tokenizer of a whole model. */
+static bool load_model(const char *path, struct tokenizer **out, struct error *err)
+{
+    struct context context = {.fs = fs_real()};
+    struct checkpoint_options options = {.mode = CHECKPOINT_READ};
+    struct checkpoint *checkpoint = NULL;
+    bool fine = checkpoint_open(&context, path, &options, &checkpoint, err) &&
+                tokenizer_open(&context, checkpoint, out, err);
+    checkpoint_close(checkpoint);
+    return fine;
+}
+
 static bool load(int n_files, char **files, struct tokenizer **out, struct error *err)
 {
+    const char *extension = strrchr(files[0], '.');
+    if (extension && strcmp(extension, ".gguf") == 0)
+        return load_model(files[0], out, err);
     char *texts[2] = {NULL};
     size_t sizes[2] = {0};
     bool fine = true;
@@ -106,8 +121,8 @@ int main(int argc, char **argv)
     bool quiet = argc > 1 && strcmp(argv[1], "--quiet") == 0;
     int n_files = argc - 1 - quiet;
     if (n_files < 1 || n_files > 2) {
-        fprintf(stderr,
-                "usage: tokenize_lines [--quiet] TOKENIZER.json | TOKENIZER.model | VOCAB.json MERGES.txt\n");
+        fprintf(stderr, "usage: tokenize_lines [--quiet] TOKENIZER.json | TOKENIZER.model | MODEL.gguf | "
+                        "VOCAB.json MERGES.txt\n");
         return 2;
     }
     bool fine = load(n_files, argv + 1 + quiet, &t, &err) && run(t, quiet, &err);

@@ -22,7 +22,7 @@ START_TEST(known_answers)
     struct encoding e;
     const char *text = vectors[_i].text, *normal = vectors[_i].normal;
     read_stages(subjects[vectors[_i].subject], &arena, &list);
-    ck_assert(encoding_init(&e, text, strlen(text), &err));
+    ck_assert(encoding_init(&e, text, strlen(text), INVALID_BY_PART, &err));
     ck_assert_msg(normalize(&list, &e, &err), "%s", err.text);
     ck_assert_msg(e.text.n == strlen(normal) && !memcmp(e.text.n ? e.text.data : "", normal, e.text.n),
                   "%s: \"%s\" became \"%.*s\", expected \"%s\"", subjects[vectors[_i].subject], text,
@@ -60,7 +60,7 @@ START_TEST(origins_are_fine)
     struct stage_list list = {0};
     struct encoding e;
     read_stages(origins[_i].stage, &arena, &list);
-    ck_assert(encoding_init(&e, origins[_i].text, strlen(origins[_i].text), &err) &&
+    ck_assert(encoding_init(&e, origins[_i].text, strlen(origins[_i].text), INVALID_BY_PART, &err) &&
               normalize(&list, &e, &err));
     ck_assert_uint_eq(e.text.n, strlen(origins[_i].normal));
     ck_assert_mem_eq(e.text.data, origins[_i].normal, e.text.n);
@@ -86,7 +86,7 @@ START_TEST(many_marks)
     for (int i = 0; i < N; i++)
         str_append(&text, i % 2 ? "\u0323" : "\u0301");
     read_stages("{\"type\":\"NFD\"}", &arena, &list);
-    ck_assert(encoding_init(&e, text.data, text.length, &err) && normalize(&list, &e, &err));
+    ck_assert(encoding_init(&e, text.data, text.length, INVALID_BY_PART, &err) && normalize(&list, &e, &err));
     ck_assert_uint_eq(e.text.n, text.length);
     encoding_release(&e);
     str_release(&text);

@@ -23,7 +23,7 @@ START_TEST(known_answers)
     struct str pieces = {0};
     const char *text = vectors[_i].text;
     ck_assert_msg(read_stages(subjects[vectors[_i].subject], &arena, &list, &err), "%s", err.text);
-    ck_assert(encoding_init(&e, text, strlen(text), &err));
+    ck_assert(encoding_init(&e, text, strlen(text), INVALID_BY_PART, &err));
     ck_assert_msg(pretokenize(&list, &e, &err), "%s", err.text);
     for (size_t i = 0; i < e.pieces.n; i++) {
         struct piece piece = e.pieces.items[i];
@@ -52,7 +52,7 @@ START_TEST(patterns_are_bounded)
     char text[400];
     memset(text, 'x', sizeof text);
     ck_assert(read_stages(json, &arena, &list, &err));
-    ck_assert(encoding_init(&e, text, sizeof text, &err));
+    ck_assert(encoding_init(&e, text, sizeof text, INVALID_BY_PART, &err));
     ck_assert(!pretokenize(&list, &e, &err));
     ck_assert_int_eq(err.kind, ERROR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.text, "(x+x+)+[^x]"));

@@ -17,6 +17,27 @@ static const struct {
     {"gpt-2", {"tok-gpt2/gpt2_vocab.json", "tok-gpt2/gpt2_merges.txt"}},
     {"falcon", {"tok-hf-json/falcon_tokenizer.json", NULL}},
     {"llama-spm", {"tok-hf-json/llama_tokenizer.json", NULL}},
+    {"llama-bpe", {"tok-llama3/tokenizer.model", NULL}},
+    {"qwen2", {"tok-qwen/qwen.tiktoken", NULL}},
+    {"llama-spm", {"tok-llama2/tokenizer.model", NULL}},
+#define GGUF(name)                                                                                           \
+    {                                                                                                        \
+        name,                                                                                                \
+        {                                                                                                    \
+            "tok-llamacpp-vectors/ggml-vocab-" name ".gguf", NULL                                            \
+        }                                                                                                    \
+    }
+    GGUF("bert-bge"),
+    GGUF("deepseek-coder"),
+    GGUF("deepseek-llm"),
+    GGUF("falcon"),
+    GGUF("gpt-2"),
+    GGUF("llama-spm"),
+    GGUF("mpt"),
+    GGUF("phi-3"),
+    GGUF("refact"),
+    GGUF("starcoder"),
+#undef GGUF
 };
 
 static char *read_data(const char *name, size_t *n)
@@ -28,14 +49,40 @@ static char *read_data(const char *name, size_t *n)
     return text;
 }
 
+static bool has_extension(const char *name, const char *extension)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && strcmp(dot, extension) == 0;
+}
+
+static struct tokenizer *open_gguf(const char *name)
+{
+    struct error err = {0};
+    struct tokenizer *t = NULL;
+    struct context context = {.fs = fs_real()};
+    struct checkpoint_options options = {.mode = CHECKPOINT_READ};
+    struct checkpoint *checkpoint;
+    char *path = path_join(getenv("LANCET_DATA"), name);
+    ck_assert_msg(checkpoint_open(&context, path, &options, &checkpoint, &err) &&
+                      tokenizer_open(&context, checkpoint, &t, &err),
+                  "%s", err.text);
+    checkpoint_close(checkpoint);
+    free(path);
+    return t;
+}
+
 static struct tokenizer *open_files(const char *const files[2])
 {
     struct error err = {0};
     struct tokenizer *t = NULL;
+    if (has_extension(files[0], ".gguf"))
+        return open_gguf(files[0]);
     size_t n, n_merges = 0;
     char *text = read_data(files[0], &n), *merges = files[1] ? read_data(files[1], &n_merges) : NULL;
     bool fine = merges ? tokenizer_parse_pair(files[0], text, n, merges, n_merges, &t, &err)
-                       : tokenizer_parse(files[0], text, n, NULL, 0, &t, &err);
+                : has_extension(files[0], ".json")
+                    ? tokenizer_parse(files[0], text, n, NULL, 0, &t, &err)
+                    : tokenizer_parse_model(files[0], text, n, NULL, 0, &t, &err);
     ck_assert_msg(fine, "%s", err.text);
     free(text);
     free(merges);

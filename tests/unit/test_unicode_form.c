@@ -23,7 +23,7 @@ static void compare(const char *text, size_t n)
         utf8proc_ssize_t length =
             utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n, &whole, options[form]);
         ck_assert_int_ge(length, 0);
-        ck_assert(aligned_init(&from, text, n, &err));
+        ck_assert(aligned_init(&from, text, n, INVALID_BY_PART, &err));
         ck_assert(unicode_form_append((enum unicode_form)form, &from, 0, from.n, &to, &err));
         ck_assert_uint_eq(to.n, (size_t)length);
         ck_assert_msg(!memcmp(to.data, whole, to.n), "form %u of \"%s\" is \"%s\", not \"%.*s\"", form, text,
