@@ -74,6 +74,7 @@ struct command {
 };
 
 struct option_values; /* what the command line gave, opaque */
+struct resident_watch;
 
 struct command_call {
     const struct command *command;
@@ -86,6 +87,7 @@ struct command_call {
     struct terminal terminal;
     struct context context; /* fs, progress, cancel flag; pool with COMMAND_COMPUTES only */
     struct option_values *values;
+    struct resident_watch *resident; /* with --json, of a command that computes; else NULL */
 };
 
 /* Options by name; the name must be in the command's table (asserted). A value that was not given is the
@@ -109,7 +111,8 @@ void command_quiet_progress(struct command_call *call);
 
 /* The JSON document of a command: opens the outermost object with "schema": "lancet.NAME/1" ... */
 void command_json_begin(const struct command_call *call, struct json_write *w);
-/* ... closes it, and tells whether it all went out. */
+/* ... closes it, and tells whether it all went out. A command that computes says there how much memory it
+ * took: "memory": {"peak_bytes"}, the highest RssAnon + RssShmem. */
 bool command_json_end(const struct command_call *call, struct json_write *w, struct error *err);
 
 #endif

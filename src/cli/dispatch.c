@@ -9,6 +9,7 @@
 #include "nearest.h"
 #include "options.h"
 #include "progress.h"
+#include "resident.h"
 
 enum { MOST_THREADS = 1024, SIGNAL_STATUS = 128, PIPE_STATUS = SIGNAL_STATUS + SIGPIPE };
 
@@ -167,6 +168,7 @@ struct run { /* all that one run holds */
 
 static void run_release(struct run *run)
 {
+    resident_watch_free(run->call.resident);
     pool_free(run->call.context.pool);
     option_values_free(run->values);
     option_values_free(run->after);
@@ -209,7 +211,8 @@ static bool set_up(struct run *run, const struct command *command, struct error 
         return error_set(err, ERROR_USAGE, "--threads: %s is not between 1 and %d", threads, MOST_THREADS);
     if (!(command->flags & COMMAND_COMPUTES))
         return true;
-    return pool_new((unsigned)n_threads, &call->context.pool, err);
+    return (!call->json || resident_watch_new(&call->resident, err)) &&
+           pool_new((unsigned)n_threads, &call->context.pool, err);
 }
 
 static bool run_command(struct run *run, const struct command *command, int argc, const char **argv,
@@ -357,7 +360,13 @@ void command_json_begin(const struct command_call *call, struct json_write *w)
 
 bool command_json_end(const struct command_call *call, struct json_write *w, struct error *err)
 {
-    (void)call;
+    if (call->resident) {
+        w->flat_from = 2;
+        json_write_key(w, "memory");
+        json_write_object_begin(w);
+        json_write_member_u64(w, "peak_bytes", resident_watch_peak(call->resident));
+        json_write_object_end(w);
+    }
     json_write_object_end(w);
     return json_write_finish(w, "standard output", err);
 }
