@@ -105,8 +105,7 @@ static void write_rotary(const struct attention_shown *shown, struct json_write 
         if (c->rope_of[shown->layers[i]] == CONFIG_NO_ROPE)
             json_write_null(w);
         else
-            json_write_string(w,
-                              config_rope_scaling_name(c->ropes[c->rope_of[shown->layers[i]]].scaling));
+            json_write_string(w, config_rope_scaling_name(c->ropes[c->rope_of[shown->layers[i]]].scaling));
     json_write_array_end(w);
     json_write_object_end(w);
 }

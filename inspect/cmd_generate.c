@@ -1,5 +1,9 @@
 #include "inspect_commands.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "chat.h"
 #include "generation.h"
 
 static const struct option_row options[] = {
@@ -34,6 +38,10 @@ static const struct option_row options[] = {
      .kind = OPTION_LIST,
      .value = "TEXT",
      .help = "stop before TEXT (may be given several times)"},
+    {.name = "chat",
+     .kind = OPTION_FLAG,
+     .help = "answer PROMPT as what a user says, in the form that the model was tuned on"},
+    {.name = "system", .kind = OPTION_STRING, .value = "TEXT", .help = "what a chat is told beforehand"},
     {.name = "ids", PROMPT_IDS_ROW},
     {0}};
 
@@ -76,12 +84,14 @@ static bool check_options(const struct command_call *call, struct sampler *out, 
     return true;
 }
 
-static bool write_json(const struct command_call *call, const struct opened *opened,
+static bool write_json(const struct command_call *call, const struct opened *opened, const struct chat *chat,
                        const struct prompt *prompt, const struct generation *generation, struct error *err)
 {
     struct json_write w;
     command_json_begin(call, &w);
     opened_write(opened, &w);
+    if (chat->format)
+        json_write_member_string(&w, "chat", chat->format->name);
     if (!prompt_write(opened, prompt, &w, err))
         return false;
     json_write_key(&w, "generated");
@@ -120,24 +130,50 @@ static void show_ids(const struct command_call *call, const struct generation *g
         fprintf(call->out, "%s%u", i ? "," : "", (unsigned)generation->ids[i]);
 }
 
+/* What the user says, from the command line or standard input, in the form of the model. */
+static bool read_chat(struct command_call *call, const struct opened *opened, struct chat *chat,
+                      struct prompt *out, struct error *err)
+{
+    const char *user = call->n_args > 1 ? call->args[1] : NULL;
+    char *input = NULL;
+    size_t n = user ? strlen(user) : 0;
+    if (option_given(call, "ids"))
+        return command_usage(call, err, "--chat takes a text, not --ids");
+    if (!user)
+        return command_usage(call, err, "a prompt is missing (\"-\" reads standard input)");
+    bool ok = (strcmp(user, "-") != 0 || standard_input(call, &input, &n, err)) &&
+              chat_open(opened, chat, err) &&
+              chat_prompt(opened, chat, option_string(call, "system"), input ? input : user, n, out, err);
+    free(input);
+    return ok;
+}
+
 static bool run(struct command_call *call, struct error *err)
 {
     struct opened opened = {0};
+    struct chat chat = {0};
     struct prompt prompt = {0};
     struct generation generation = {0};
     struct generation_options how = {.max_tokens = (size_t)option_u64(call, "max-tokens")};
     how.n_stops = option_list(call, "stop", &how.stops);
+    bool is_chat = option_given(call, "chat");
+    if (option_given(call, "system") && !is_chat)
+        return command_usage(call, err, "--system goes with --chat");
     bool ok = check_options(call, &how.sampler, err) &&
               opened_open(call, call->args[0], true, &opened, err) &&
-              prompt_read(call, &opened, 1, &prompt, err);
+              (is_chat ? read_chat(call, &opened, &chat, &prompt, err)
+                       : prompt_read(call, &opened, 1, &prompt, err));
+    if (ok && is_chat && chat.end != CHAT_NO_END)
+        how.end = &chat.end;
     if (ok && !call->json) {
         how.piece = write_piece;
         how.user = call;
-        show_prompt(call, &prompt);
+        if (!is_chat)
+            show_prompt(call, &prompt);
     }
     ok = ok && generation_run(&call->context, &opened, &prompt, &how, &generation, err);
     if (ok && call->json) {
-        ok = write_json(call, &opened, &prompt, &generation, err);
+        ok = write_json(call, &opened, &chat, &prompt, &generation, err);
     } else if (ok) {
         if (!opened.tokenizer)
             show_ids(call, &generation);
@@ -145,6 +181,7 @@ static bool run(struct command_call *call, struct error *err)
     }
     generation_release(&generation);
     prompt_release(&prompt);
+    chat_release(&chat);
     opened_release(&opened);
     return ok;
 }
@@ -153,6 +190,7 @@ static const struct command_example examples[] = {
     {"lancet generate gemma3 'The Eiffel Tower is in' -n 20", "the most likely continuation"},
     {"lancet generate gemma3 'Once upon a time' -t 0.8 --top-p 0.9 --seed 7",
      "a random one that can be repeated"},
+    {"lancet generate smollm2 --chat 'What is the capital of France?'", "an answer"},
     {NULL, NULL},
 };
 
@@ -160,12 +198,19 @@ const struct command command_generate = {
     .name = "generate",
     .summary = "continue a prompt",
     .synopsis = "MODEL PROMPT",
-    .help = "PROMPT is a text, or - for standard input (its last newline is not part of the prompt). What "
-            "the model adds "
-            "goes to standard output as it comes. It ends at an end token of the model's "
-            "generation_config.json, before a "
-            "--stop text, after --max-tokens tokens, or when the context is full.\n\n"
-            "A model without a tokenizer takes --ids and prints ids.",
+    .help =
+        "PROMPT is a text, or - for standard input (its last newline is not part of the prompt). What "
+        "the model adds "
+        "goes to standard output as it comes. It ends at an end token of the model's "
+        "generation_config.json, before a "
+        "--stop text, after --max-tokens tokens, or when the context is full. Bytes that are no character "
+        "are written as U+FFFD.\n\n"
+        "--chat puts PROMPT into a turn of the user and lets the model answer. The form (ChatML, Gemma, "
+        "Llama-2, Llama-3, Phi-3) is told by the model's chat template, which is not run, or else by its "
+        "special tokens. A system text that the template spells out is used where --system gives none "
+        "(--system '' leaves it out). Special tokens are put in by id: one that is spelt in PROMPT stays "
+        "text.\n\n"
+        "A model without a tokenizer takes --ids and prints ids.",
     .options = options,
     .examples = examples,
     .min_args = 1,

@@ -1,14 +1,18 @@
 #include "inspect_commands.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "loss.h"
 #include "memory.h"
 #include "prompt.h"
+#include "size.h"
 #include "table.h"
 
 enum { LONGEST_TEXT = 1 << 30, STANDARD_WINDOW = 1024 };
+
+static const char *const prefixes[] = {"every", "first", NULL};
 
 static const struct option_row options[] = {
     {.name = "window",
@@ -19,6 +23,14 @@ static const struct option_row options[] = {
      .kind = OPTION_U64,
      .value = "N",
      .help = "tokens from one window to the next (default: half a window)"},
+    {.name = "prefix",
+     .kind = OPTION_STRING,
+     .value = "WHERE",
+     .standard = "every",
+     .choices = prefixes,
+     .help =
+         "which windows begin with what the tokenizer puts in front of a text (such as a beginning of text): "
+         "every one, or the first only, as in Hugging Face's recipe"},
     {0}};
 
 struct score { /* of one file, or of all */
@@ -54,23 +66,45 @@ static bool choose_windows(const struct command_call *call, const struct model *
     return true;
 }
 
+/* Scores a text whose prefix stands in front of every window, or of the text only: then it is a part of it.
+ */
+static bool score_prompt(const struct command_call *call, const struct opened *opened,
+                         const struct prompt *prompt, size_t window, size_t stride, struct perplexity *out,
+                         struct error *err)
+{
+    size_t n_prefix, n = prompt->tokens.n, whole;
+    const uint32_t *prefix = tokenizer_prefix(opened->tokenizer, &n_prefix);
+    bool every = strcmp(option_string(call, "prefix"), "every") == 0;
+    if (every || !n_prefix)
+        return loss_perplexity(&call->context, opened->model, prefix, n_prefix, prompt->ids, n, window,
+                               stride, out, err);
+    uint32_t *ids = size_add(n, n_prefix, &whole) ? memory_array(whole, sizeof *ids) : NULL;
+    if (!ids)
+        return error_memory(err, "scoring a text");
+    memcpy(ids, prefix, n_prefix * sizeof *ids);
+    memcpy(ids + n_prefix, prompt->ids, n * sizeof *ids);
+    bool ok = loss_perplexity(&call->context, opened->model, NULL, 0, ids, whole, window, stride, out, err);
+    free(ids);
+    return ok;
+}
+
 static bool score_file(struct command_call *call, const struct opened *opened, const char *path,
                        size_t window, size_t stride, struct score *out, struct error *err)
 {
     char *text = NULL;
-    size_t n = 0, n_prefix;
+    size_t n = 0;
     struct prompt prompt = {0};
-    const uint32_t *prefix = tokenizer_prefix(opened->tokenizer, &n_prefix);
     bool ok = strcmp(path, "-") == 0 ? standard_input(call, &text, &n, err)
                                      : fs_read_file(call->context.fs, path, LONGEST_TEXT, &text, &n, err);
     ok = ok && prompt_of_text(opened, text, n, false, &prompt, err);
     if (ok && prompt.tokens.n < 2)
         ok = error_set(err, ERROR_USAGE, "%s: has %zu token%s, expected at least 2", path, prompt.tokens.n,
                        prompt.tokens.n == 1 ? "" : "s");
-    ok = ok && loss_perplexity(&call->context, opened->model, prefix, n_prefix, prompt.ids, prompt.tokens.n,
-                               window, stride, &out->perplexity, err);
-    if (ok)
-        out->bytes += n - prompt.tokens.items[0].end;
+    ok = ok && score_prompt(call, opened, &prompt, window, stride, &out->perplexity, err);
+    size_t n_prefix;
+    tokenizer_prefix(opened->tokenizer, &n_prefix);
+    if (ok) /* nothing predicts the first token, unless a prefix does */
+        out->bytes += n - (n_prefix ? 0 : prompt.tokens.items[0].end);
     prompt_release(&prompt);
     free(text);
     return ok;
@@ -98,6 +132,7 @@ static bool write_json(const struct command_call *call, const struct opened *ope
     opened_write(opened, &w);
     json_write_member_u64(&w, "window", window);
     json_write_member_u64(&w, "stride", stride);
+    json_write_member_string(&w, "prefix", option_string(call, "prefix"));
     json_write_key(&w, "files");
     json_write_array_begin(&w);
     for (unsigned i = 1; i < call->n_args; i++)
@@ -170,14 +205,18 @@ const struct command command_perplexity = {
     .name = "perplexity",
     .summary = "measure how well a model predicts texts",
     .synopsis = "MODEL FILE...",
-    .help =
-        "Scores every token of each text but the first, in windows that overlap, each token with the longest "
-        "context "
-        "that the windows give it. What the tokenizer puts in front of a text stands in front of every "
-        "window. The "
-        "loss is the mean of -log p (natural logarithm), per token and per byte of the text; perplexity is "
-        "its "
-        "exponential. FILE may be - for standard input. Losses per byte can be compared between tokenizers.",
+    .help = "Scores every token of each text once (the first one only where the tokenizer puts something in "
+            "front of "
+            "it), in windows that overlap, with the longest context that the windows give it. The loss is "
+            "the mean of "
+            "-log p (natural logarithm), per token and per byte of the text; perplexity is its exponential "
+            "per token. "
+            "FILE may be - for standard input. Losses per byte can be compared between tokenizers.\n\n"
+            "What a tokenizer puts in front of a text, such as a beginning of text, stands in front of every "
+            "window: "
+            "many models say nothing useful without. --prefix first gives the figures of the recipe in "
+            "Hugging Face's "
+            "documentation, where later windows lack it.",
     .options = options,
     .examples = examples,
     .min_args = 2,

@@ -77,7 +77,7 @@ static bool is_end(const struct stream *s, uint32_t id)
     for (size_t i = 0; i < s->n_ends; i++)
         if (s->ends[i] == id)
             return true;
-    return false;
+    return s->options->end && *s->options->end == id;
 }
 
 /* Where the earliest stop text begins, from `from` on; the length of the text when there is none. */
@@ -127,6 +127,24 @@ static size_t pending_character(const char *text, size_t from, size_t end)
     return 0;
 }
 
+/* The text from `from` to `end` without what is no UTF-8. */
+static bool tell_characters(const struct stream *s, size_t from, size_t end)
+{
+    static const char bad[] = "\xef\xbf\xbd";
+    const char *text = s->generation->text.data;
+    for (size_t i = from, length; i < end; i += length) {
+        uint32_t code;
+        length = utf8_decode(text + i, end - i, &code);
+        if (code != UTF8_BAD)
+            continue;
+        if ((i > from && !s->options->piece(s->options->user, text + from, i - from)) ||
+            !s->options->piece(s->options->user, bad, sizeof bad - 1))
+            return false;
+        from = i + length;
+    }
+    return from == end || s->options->piece(s->options->user, text + from, end - from);
+}
+
 /* Tells what is certain; at the end, everything. */
 static bool tell(struct stream *s, bool at_end)
 {
@@ -143,7 +161,7 @@ static bool tell(struct stream *s, bool at_end)
         return true;
     size_t from = s->told;
     s->told = end;
-    return s->options->piece(s->options->user, text->data + from, end - from);
+    return tell_characters(s, from, end);
 }
 
 static bool keep_id(struct stream *s, uint32_t id)

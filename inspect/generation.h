@@ -19,8 +19,9 @@ struct generation_options {
     struct sampler sampler;
     const char *const *stops; /* texts that end it; they are not part of the result */
     size_t n_stops;
-    /* Whole UTF-8 characters that are certain to stay; returns false when nobody listens any more. May be
-     * NULL. */
+    const uint32_t *end; /* a token that ends it too, beside those of the model; NULL: none */
+    /* Whole characters that are certain to stay, as UTF-8: bytes that make none, U+FFFD in their place, once
+     * it is certain that they do not; returns false when nobody listens any more. May be NULL. */
     bool (*piece)(void *user, const char *bytes, size_t n);
     void *user;
 };

@@ -21,3 +21,21 @@ try lancet perplexity m a.txt --window 1 2>&1 | context
 try lancet perplexity m a.txt --window 100000 2>&1 | context
 try lancet perplexity m a.txt --window 10 --stride 11
 try lancet perplexity m a.txt --window 10 --stride 0
+try lancet perplexity m a.txt --prefix none
+# A tokenizer that puts something in front of a text: then the first token is scored too, and its bytes count.
+count() { lancet perplexity m b.txt --window 24 --json "$@" | sed -n '/"total"/,$s/ *"\(tokens\|bytes\)": \([0-9]*\).*/\1 \2/p' | tr '\n' ' '; }
+test "$(count)" = "$(count --prefix first)" || echo 'without a prefix they differ'
+before=$(count)
+python3 - <<'END'
+import json
+t = json.load(open("m/tokenizer.json"))
+begin = {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}
+t["post_processor"] = {"type": "TemplateProcessing", "single": [begin, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [],
+                       "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
+json.dump(t, open("m/tokenizer.json", "w"))
+END
+after=$(count)
+set -- $before $after
+echo "$(($6 - $2)) token, $(($8 - $4)) bytes more ($(wc -c <b.txt) of $8)"
+test "$(count --prefix first)" = "$after" || echo 'not every token is scored once'
+test "$(sum --window 24)" = "$(sum --window 24 --prefix first)" && echo 'it makes no difference where the prefix stands'
