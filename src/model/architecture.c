@@ -5,10 +5,29 @@
 
 /* One row a line, sorted. */
 #define ARCHITECTURES(ROW)                                                                                   \
+    ROW(bloom)                                                                                               \
+    ROW(cohere)                                                                                              \
+    ROW(falcon)                                                                                              \
+    ROW(gemma)                                                                                               \
+    ROW(gemma2)                                                                                              \
     ROW(gemma3)                                                                                              \
+    ROW(glm4)                                                                                                \
     ROW(gpt2)                                                                                                \
+    ROW(gpt_neo)                                                                                             \
+    ROW(gpt_neox)                                                                                            \
+    ROW(gptj)                                                                                                \
     ROW(granite)                                                                                             \
-    ROW(llama)
+    ROW(llama)                                                                                               \
+    ROW(mistral)                                                                                             \
+    ROW(olmo2)                                                                                               \
+    ROW(opt)                                                                                                 \
+    ROW(phi)                                                                                                 \
+    ROW(phi3)                                                                                                \
+    ROW(qwen2)                                                                                               \
+    ROW(qwen3)                                                                                               \
+    ROW(smollm3)                                                                                             \
+    ROW(stablelm)                                                                                            \
+    ROW(starcoder2)
 
 #define DECLARE(NAME) extern const struct architecture architecture_##NAME;
 ARCHITECTURES(DECLARE)
@@ -166,15 +185,18 @@ static size_t name_distance(const char *a, const char *b)
     return row[n];
 }
 
-/* How many of its names are there. */
+/* How many of its roles are there under one of their names. */
 static size_t shared_names(const struct architecture *architecture, const struct checkpoint *checkpoint)
 {
     const char *prefix = architecture_prefix(architecture, checkpoint);
     const struct tensor_role *row;
+    bool there[ROLE_COUNT] = {false};
     size_t n = 0;
 
     for (size_t i = 0; prefix && (row = architecture_row(architecture, i)); i++)
-        n += has_tensor(checkpoint, row, prefix);
+        there[row->role] = there[row->role] || has_tensor(checkpoint, row, prefix);
+    for (size_t role = 0; role < ROLE_COUNT; role++)
+        n += there[role];
     return n;
 }
 

@@ -152,10 +152,14 @@ extern const struct role_list llama_outer, /* embedding, final norm, head */
     llama_pre_norms,                       /* of attention and MLP */
     llama_mlp,                             /* gate, up, down, biases */
     llama_head_norms,                      /* of queries and keys, one for all heads */
-    gemma_norms;                           /* before and after attention and MLP */
+    gemma_norms,                           /* before and after attention and MLP */
+    fused_gate_mlp,                        /* gate and up in one tensor, down */
+    bloom_body;                            /* of BLOOM and Falcon: all but the norms of the layers */
 extern const struct size_keys llama_keys;
-extern const char *const llama_prefixes[];
+extern const char *const llama_prefixes[], *const transformer_prefixes[];
 /* RMS norms, gated MLP, the usual keys. FEATURE_QKV_BIAS, OUT and MLP by attention_bias and mlp_bias. */
 bool llama_read(struct config_reader *reader, const struct size_defaults *defaults, struct model_config *out);
+/* The windows of Qwen's layers. */
+bool qwen_windows(struct config_reader *reader, struct model_config *out);
 
 #endif

@@ -36,7 +36,7 @@ static bool read_layers(struct config_reader *reader, struct model_config *out)
     bool named, local[CONFIG_MAX_LAYERS];
     size_t window, pattern;
 
-    if (!config_size_or(reader, "sliding_window", CONFIG_MAX_CONTEXT, 4096, &window) ||
+    if (!config_window_or(reader, "sliding_window", 4096, &window) ||
         !config_size_or(reader, "sliding_window_pattern|_sliding_window_pattern", CONFIG_MAX_LAYERS, 6,
                         &pattern) ||
         !config_layer_types(reader, out, &named, local))

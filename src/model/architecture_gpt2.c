@@ -55,12 +55,12 @@ static const struct tensor_role rows[] = {
 };
 
 static const struct role_list own = ROLE_LIST(rows), *const tensors[] = {&own, NULL};
-static const char *const prefixes[] = {"transformer.", "", NULL};
+const char *const transformer_prefixes[] = {"transformer.", "", NULL};
 
 const struct architecture architecture_gpt2 = {
     .model_type = "gpt2",
     .title = "GPT-2",
     .read_config = read_config,
     .tensors = tensors,
-    .prefixes = prefixes,
+    .prefixes = transformer_prefixes,
 };

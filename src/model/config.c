@@ -48,7 +48,8 @@ const cJSON *config_find(struct config_reader *r, const char *key)
     return found;
 }
 
-bool config_size_or(struct config_reader *r, const char *key, size_t max, size_t fallback, size_t *out)
+static bool read_size(struct config_reader *r, const char *key, size_t min, size_t max, size_t fallback,
+                      size_t *out)
 {
     const cJSON *item = config_find(r, key);
 
@@ -56,12 +57,22 @@ bool config_size_or(struct config_reader *r, const char *key, size_t max, size_t
         *out = fallback;
         return true;
     }
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= (double)max) ||
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= (double)min && item->valuedouble <= (double)max) ||
         item->valuedouble != floor(item->valuedouble))
-        return error_set(r->err, ERROR_FORMAT, "%s: %.*s must be a whole number from 1 to %zu", r->name,
-                         first_name(key), key, max);
+        return error_set(r->err, ERROR_FORMAT, "%s: %.*s must be a whole number from %zu to %zu", r->name,
+                         first_name(key), key, min, max);
     *out = (size_t)item->valuedouble;
     return true;
+}
+
+bool config_size_or(struct config_reader *r, const char *key, size_t max, size_t fallback, size_t *out)
+{
+    return read_size(r, key, 1, max, fallback, out);
+}
+
+bool config_count_or(struct config_reader *r, const char *key, size_t max, size_t fallback, size_t *out)
+{
+    return read_size(r, key, 0, max, fallback, out);
 }
 
 bool config_size(struct config_reader *r, const char *key, size_t max, size_t *out)
@@ -204,12 +215,26 @@ bool config_layer_types(struct config_reader *r, const struct model_config *out,
     return true;
 }
 
+static bool is_null(const struct config_reader *r, const char *key)
+{
+    return cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(r->json, key));
+}
+
+bool config_window_or(struct config_reader *r, const char *key, size_t fallback, size_t *out)
+{
+    return config_size_or(r, key, CONFIG_MAX_CONTEXT, is_null(r, key) ? 0 : fallback, out);
+}
+
+bool config_cap_or(struct config_reader *r, const char *key, double fallback, double *out)
+{
+    return config_number_or(r, key, is_null(r, key) ? 0 : fallback, out);
+}
+
 bool config_window(struct config_reader *r, const char *key, size_t fallback, struct model_config *out)
 {
-    const cJSON *there = cJSON_GetObjectItemCaseSensitive(r->json, key);
     size_t window;
 
-    if (!config_size_or(r, key, CONFIG_MAX_CONTEXT, there ? 0 : fallback, &window))
+    if (!config_window_or(r, key, fallback, &window))
         return false;
     for (size_t i = 0; i < out->n_layers; i++)
         out->window[i] = window;

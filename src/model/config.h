@@ -104,13 +104,15 @@ struct config_reader {
 };
 
 /* In all of these a key may be several names with '|' between them: the first that is there counts, and
- * sentences name the first. Absent and null are alike. */
+ * sentences name the first. Absent and null are alike, but where it is said. */
 
 /* The member, or NULL. */
 const cJSON *config_find(struct config_reader *r, const char *key);
 /* An integer of 1 .. max; the second form takes `fallback` when the key is absent. */
 bool config_size(struct config_reader *r, const char *key, size_t max, size_t *out);
 bool config_size_or(struct config_reader *r, const char *key, size_t max, size_t fallback, size_t *out);
+/* The same, where 0 is allowed too. */
+bool config_count_or(struct config_reader *r, const char *key, size_t max, size_t fallback, size_t *out);
 /* A positive number; absent: fallback. */
 bool config_number_or(struct config_reader *r, const char *key, double fallback, double *out);
 bool config_bool_or(struct config_reader *r, const char *key, bool fallback, bool *out);
@@ -154,7 +156,10 @@ bool config_rope(struct config_reader *r, const cJSON *parameters, double theta,
  * there, and which layers slide. */
 bool config_layer_types(struct config_reader *r, const struct model_config *out, bool *found,
                         bool slides[CONFIG_MAX_LAYERS]);
-/* The same window for all layers; absent: `fallback`, and null or 0: none. */
+/* A width or a cap that may be switched off: null is 0, absent is `fallback`. */
+bool config_window_or(struct config_reader *r, const char *key, size_t fallback, size_t *out);
+bool config_cap_or(struct config_reader *r, const char *key, double fallback, double *out);
+/* The same window for all layers. */
 bool config_window(struct config_reader *r, const char *key, size_t fallback, struct model_config *out);
 /* What holds for every architecture: divisibility, bounds of products. */
 bool config_check(const char *name, const struct model_config *config, struct error *err);

@@ -41,6 +41,9 @@ LLAMA3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_fre
           "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
 
 
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 8.0, "original_max_position_embeddings": 32}
+
+
 def gpt2(**options):
     return transformers.GPT2Config(**{"vocab_size": 97, "n_positions": 96, "n_embd": 48, "n_layer": 3, "n_head": 4,
                                       "bos_token_id": 0, "eos_token_id": 0, **options})
@@ -59,6 +62,19 @@ def kin(name, **options):
                                           "num_hidden_layers": 3, "num_attention_heads": 6,
                                           "num_key_value_heads": 2, "max_position_embeddings": 256,
                                           "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None, **options})
+
+
+def falcon(**options):
+    """Layers are parallel, with one key/value head, unless options say otherwise."""
+    return transformers.FalconConfig(**{"vocab_size": 97, "hidden_size": 48, "num_hidden_layers": 3,
+                                        "num_attention_heads": 6, "max_position_embeddings": 256, "bos_token_id": 0,
+                                        "eos_token_id": 0, **options})
+
+
+def opt(**options):
+    return transformers.OPTConfig(**{"vocab_size": 97, "hidden_size": 48, "ffn_dim": 80, "num_hidden_layers": 3,
+                                     "num_attention_heads": 6, "max_position_embeddings": 128, "bos_token_id": 0,
+                                     "eos_token_id": 0, "pad_token_id": 1, **options})
 
 
 def gemma3(**options):
@@ -87,6 +103,83 @@ RANDOM = {
     "granite-tied-biases": (kin("GraniteConfig", embedding_multiplier=3.0, attention_multiplier=0.2,
                                 residual_multiplier=0.7, tie_word_embeddings=True, attention_bias=True,
                                 mlp_bias=True), {"old": True}),
+    "llama-dynamic": (kin("LlamaConfig", max_position_embeddings=32, rope_parameters={
+        "rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}), {}),
+    "llama-yarn": (kin("LlamaConfig", rope_parameters=YARN), {}),
+    "llama-yarn-mscale-old": (kin("LlamaConfig", rope_parameters={
+        **YARN, "mscale": 0.8, "mscale_all_dim": 0.4, "truncate": False, "beta_fast": 16, "beta_slow": 2}), {"old": True}),
+    "mistral": (kin("MistralConfig", sliding_window=9), {}),
+    "mistral-head-dim": (kin("MistralConfig", sliding_window=None, head_dim=16, rope_parameters={
+        "rope_type": "default", "rope_theta": 1e6}), {"dtype": torch.bfloat16}),
+    "qwen2": (kin("Qwen2Config"), {}),
+    "qwen2-tied-windows": (kin("Qwen2Config", tie_word_embeddings=True, use_sliding_window=True, sliding_window=7,
+                               max_window_layers=1), {"old": True}),
+    "qwen2-layer-types-yarn": (kin("Qwen2Config", use_sliding_window=True, sliding_window=5, layer_types=[
+        "sliding_attention", "full_attention", "sliding_attention"], rope_parameters=YARN), {}),
+    "qwen3": (kin("Qwen3Config", head_dim=16), {}),
+    "qwen3-tied-bf16": (kin("Qwen3Config", head_dim=8, tie_word_embeddings=True, attention_bias=True),
+                        {"dtype": torch.bfloat16}),
+    "gemma": (kin("GemmaConfig", head_dim=16), {}),
+    "gemma-untied": (kin("GemmaConfig", head_dim=8, hidden_act="gelu", tie_word_embeddings=False, num_key_value_heads=1,
+                         attention_bias=True), {"old": True}),
+    "gemma2": (kin("Gemma2Config", head_dim=16, sliding_window=9, query_pre_attn_scalar=20,
+                   attn_logit_softcapping=3.0, final_logit_softcapping=4.0), {}),
+    "gemma2-no-caps": (kin("Gemma2Config", head_dim=16, sliding_window=6, attn_logit_softcapping=None,
+                           final_logit_softcapping=None, tie_word_embeddings=False), {"old": True}),
+    "smollm3": (kin("SmolLM3Config", num_hidden_layers=5, no_rope_layer_interval=2), {}),
+    "smollm3-windows": (kin("SmolLM3Config", no_rope_layers=[1, 0, 1], use_sliding_window=True, sliding_window=7,
+                            tie_word_embeddings=False, attention_bias=True, mlp_bias=True), {"old": True}),
+    "olmo2": (kin("Olmo2Config"), {}),
+    "olmo2-biases": (kin("Olmo2Config", attention_bias=True, tie_word_embeddings=True, num_key_value_heads=6), {}),
+    "cohere": (kin("CohereConfig", logit_scale=0.25), {}),
+    "cohere-norms": (kin("CohereConfig", use_qk_norm=True, attention_bias=True, tie_word_embeddings=False),
+                     {"old": True}),
+    "glm4": (kin("Glm4Config", head_dim=16), {}),
+    "glm4-plain": (kin("Glm4Config", head_dim=8, attention_bias=False, tie_word_embeddings=True), {"old": True}),
+    "phi3": (kin("Phi3Config"), {}),
+    "phi3-window-partial": (kin("Phi3Config", sliding_window=9, num_key_value_heads=6, rope_parameters={
+        "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}), {"old": True}),
+    "phi3-longrope": (kin("Phi3Config", tie_word_embeddings=True, original_max_position_embeddings=32,
+                          rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0,
+                                           "short_factor": [1.0, 1.1, 1.3, 1.6],
+                                           "long_factor": [1.5, 2.0, 4.0, 8.0]}), {}),
+    "stablelm": (kin("StableLmConfig", hidden_size=96), {}),
+    "stablelm-parallel": (kin("StableLmConfig", hidden_size=96, use_parallel_residual=True, qk_layernorm=True,
+                              use_qkv_bias=True, tie_word_embeddings=True), {"old": True}),
+    "starcoder2": (kin("Starcoder2Config", sliding_window=9), {}),
+    "starcoder2-plain": (kin("Starcoder2Config", use_bias=False, tie_word_embeddings=False), {"old": True}),
+    "gpt_neo": (transformers.GPTNeoConfig(
+        vocab_size=97, hidden_size=48, num_layers=4, num_heads=6, max_position_embeddings=128, window_size=9,
+        attention_types=[[["global", "local"], 2]], bos_token_id=0, eos_token_id=0), {}),
+    "gpt_neo-untied": (transformers.GPTNeoConfig(
+        vocab_size=97, hidden_size=48, num_layers=3, num_heads=4, intermediate_size=70, max_position_embeddings=128,
+        window_size=5, attention_types=[[["local"], 1], [["global", "local"], 1]], tie_word_embeddings=False,
+        activation_function="gelu", bos_token_id=0, eos_token_id=0), {"dtype": torch.float16}),
+    "gptj": (transformers.GPTJConfig(vocab_size=97, n_positions=128, n_embd=48, n_layer=3, n_head=3, rotary_dim=8,
+                                     bos_token_id=0, eos_token_id=0), {}),
+    "gptj-tied": (transformers.GPTJConfig(vocab_size=97, n_positions=128, n_embd=48, n_layer=3, n_head=6, rotary_dim=4,
+                                          n_inner=70, tie_word_embeddings=True, bos_token_id=0, eos_token_id=0), {}),
+    "gpt_neox": (kin("GPTNeoXConfig", num_key_value_heads=6, num_attention_heads=3), {}),
+    "gpt_neox-sequential": (kin("GPTNeoXConfig", num_key_value_heads=6, use_parallel_residual=False,
+                                attention_bias=False, tie_word_embeddings=True, rope_parameters={
+                                    "rope_type": "linear", "rope_theta": 5000.0, "factor": 2.0,
+                                    "partial_rotary_factor": 0.5}), {"dtype": torch.float16}),
+    "opt": (opt(), {}),
+    "opt-350m": (opt(do_layer_norm_before=False, word_embed_proj_dim=24), {}),
+    "opt-plain": (opt(enable_bias=False, tie_word_embeddings=False, activation_function="gelu"), {}),
+    "bloom": (transformers.BloomConfig(vocab_size=97, hidden_size=48, n_layer=3, n_head=6, bos_token_id=0,
+                                       eos_token_id=0), {}),
+    "bloom-untied": (transformers.BloomConfig(vocab_size=97, hidden_size=64, n_layer=2, n_head=8, bos_token_id=0,
+                                              eos_token_id=0, tie_word_embeddings=False), {"dtype": torch.bfloat16}),
+    "phi": (kin("PhiConfig", num_key_value_heads=6), {}),
+    "phi-norms": (kin("PhiConfig", num_attention_heads=4, qk_layernorm=True, tie_word_embeddings=True,
+                      rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                       "partial_rotary_factor": 0.34}), {"old": True}),
+    "falcon": (falcon(), {}),
+    "falcon-new": (falcon(new_decoder_architecture=True, num_kv_heads=2, bias=True), {}),
+    "falcon-new-one-norm": (falcon(new_decoder_architecture=True, num_kv_heads=3, num_ln_in_parallel_attn=1,
+                                   tie_word_embeddings=False, ffn_hidden_size=70), {"old": True}),
+    "falcon-rw": (falcon(alibi=True, multi_query=False, parallel_attn=False, bias=True), {}),
     "gemma3": (gemma3(), {}),
     "gemma3-bf16-sharded": (gemma3(), {"dtype": torch.bfloat16, "shard": "60KB"}),
     "gemma3-untied": (gemma3(tie_word_embeddings=False, attention_bias=True, sliding_window=4), {}),
@@ -138,7 +231,21 @@ def make_random(name, folder):
         old_spelling(os.path.join(folder, "config.json"))
 
 
+def once(forward):
+    """transformers adds Falcon's ALiBi twice when attention is eager: with the mask, and to the scores. Its sdpa path
+    adds it once, as the published model does."""
+    def patched(self, hidden_states, alibi, attention_mask, *arguments, **options):
+        if alibi is not None:
+            least = torch.finfo(attention_mask.dtype).min
+            attention_mask = torch.where(attention_mask == least, least, 0.0)
+        return forward(self, hidden_states, alibi, attention_mask, *arguments, **options)
+    return patched
+
+
 def load(folder):
+    attention = transformers.models.falcon.modeling_falcon.FalconAttention
+    if not hasattr(attention, "patched"):
+        attention.forward, attention.patched = once(attention.forward), True
     return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32,
                                                              attn_implementation="eager").eval()
 

@@ -144,6 +144,16 @@ static const struct bad {
      "{\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":5,\"intermediate_size\":9,\"vocab_"
      "size\":9}",
      ERROR_FORMAT, "does not divide into 5 heads"},
+    {"bloom", "{" LLAMA ",\"apply_residual_connection_post_layernorm\":true}", ERROR_UNSUPPORTED,
+     "apply_residual_connection_post_layernorm"},
+    {"opt", "{" LLAMA ",\"layer_norm_elementwise_affine\":false}", ERROR_UNSUPPORTED, "elementwise_affine"},
+    {"opt", "{" LLAMA ",\"max_position_embeddings\":9,\"word_embed_proj_dim\":128}", ERROR_UNSUPPORTED,
+     "embeddings of width 128"},
+    {"falcon", "{" LLAMA ",\"new_decoder_architecture\":true,\"parallel_attn\":false}", ERROR_UNSUPPORTED,
+     "no form of Falcon"},
+    {"gpt_neo", "{" LLAMA ",\"attention_types\":[[[\"global\"],3]]}", ERROR_FORMAT,
+     "attention_types must list"},
+    {"smollm3", "{" LLAMA ",\"no_rope_layers\":[1]}", ERROR_FORMAT, "no_rope_layers must hold"},
     {"gpt2", "{\"n_embd\":63,\"n_layer\":1,\"n_head\":4,\"vocab_size\":9}", ERROR_FORMAT,
      "63 does not divide"},
     {"gpt2", "{\"n_embd\":64,\"n_layer\":1001,\"n_head\":4,\"vocab_size\":9}", ERROR_FORMAT,
@@ -204,6 +214,76 @@ START_TEST(test_linear_scaling)
 }
 END_TEST
 
+/* Every row reads a config that holds no more than the sizes, and says where the numbers that it asks for are
+ * missing. */
+START_TEST(test_every_row_reads)
+{
+    static const char *const sizes =
+        "{\"vocab_size\":31,\"hidden_size\":32,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+        "\"n_embd\":32,\"n_layer\":2,\"n_head\":4,\"intermediate_size\":48,\"max_position_embeddings\":64,"
+        "\"num_key_value_heads\":2,\"head_dim\":8,\"rotary_dim\":4,\"attention_types\":[[[\"global\"],2]]}";
+
+    for (size_t i = 0; architectures[i]; i++) {
+        struct model_config c;
+        struct error err;
+
+        ck_assert_msg(read_row(architectures[i]->model_type, sizes, &c, &err), "%s: %s",
+                      architectures[i]->model_type, err.text);
+        ck_assert_uint_eq(c.head_dim, 8);
+        ck_assert(c.norm_eps > 0 && c.attention_scale > 0 && c.embedding_scale > 0 && c.logit_scale > 0 &&
+                  c.residual_scale > 0);
+        ck_assert(!read_row(architectures[i]->model_type, "{\"vocab_size\":\"x\"}", &c, &err));
+    }
+}
+END_TEST
+
+START_TEST(test_options_of_rows)
+{
+    struct model_config c;
+    struct error err;
+
+    ck_assert(read_row("qwen2",
+                       "{" LLAMA ",\"use_sliding_window\":true,\"sliding_window\":8,\"max_window_layers\":1}",
+                       &c, &err));
+    ck_assert(c.window[0] == 0 && c.window[1] == 8 && c.features == FEATURE_QKV_BIAS);
+    ck_assert(read_row("qwen2", "{" LLAMA ",\"sliding_window\":8,\"max_window_layers\":0}", &c, &err));
+    ck_assert(c.window[0] == 0 && c.window[1] == 0);
+    ck_assert(read_row("mistral", "{" LLAMA ",\"num_key_value_heads\":2,\"sliding_window\":null}", &c, &err));
+    ck_assert_uint_eq(c.window[0], 0);
+    ck_assert(read_row("mistral", "{" LLAMA ",\"num_key_value_heads\":2}", &c, &err));
+    ck_assert_uint_eq(c.window[1], 4096);
+    ck_assert(read_row("gemma2", "{" LLAMA ",\"final_logit_softcapping\":null}", &c, &err));
+    ck_assert(c.logit_cap == 0 && c.attention_cap == 50 && c.window[0] == 4096 && c.window[1] == 0);
+    ck_assert(read_row("smollm3", "{" LLAMA ",\"no_rope_layers\":[0,1]}", &c, &err));
+    ck_assert(c.rope_of[0] == CONFIG_NO_ROPE && c.rope_of[1] == 0);
+    ck_assert(read_row("phi", "{" LLAMA ",\"partial_rotary_factor\":0.25}", &c, &err));
+    ck_assert_uint_eq(c.rotary_dim, 4);
+    ck_assert(
+        read_row("llama", "{" LLAMA ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":3}}", &c, &err));
+    ck_assert(c.context == 3 * 2048 && c.ropes[0].original_context == 2048);
+    ck_assert(read_row("falcon", "{" LLAMA ",\"alibi\":true,\"multi_query\":false}", &c, &err));
+    ck_assert(c.alibi == ALIBI_BF16 && c.rope == ROPE_NONE && c.n_kv_heads == 4);
+}
+END_TEST
+
+/* ALiBi's slopes for a power of 2 and for another number of heads (transformers 5.23). */
+START_TEST(test_alibi)
+{
+    static const double slopes[] = {0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125};
+    struct model_config c = {.n_heads = 6, .alibi = ALIBI_PLAIN, .alibi_scale = 1};
+    real row[4];
+
+    for (size_t head = 0; head < 6; head++) {
+        config_alibi(&c, head, 4, row);
+        for (size_t i = 0; i < 4; i++)
+            ck_assert_double_eq_tol((double)row[i], slopes[head] * (double)i, 1e-7);
+    }
+    c.n_heads = 8;
+    config_alibi(&c, 7, 4, row);
+    ck_assert_double_eq_tol((double)row[3], 3. / 256, 1e-9);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config");
@@ -215,6 +295,9 @@ int main(void)
     tcase_add_loop_test(tcase, test_bad_configs, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, test_absent_and_null_are_alike);
     tcase_add_test(tcase, test_linear_scaling);
+    tcase_add_test(tcase, test_every_row_reads);
+    tcase_add_test(tcase, test_options_of_rows);
+    tcase_add_test(tcase, test_alibi);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }
