@@ -4,6 +4,8 @@
 #include <math.h>
 
 #include "memory.h"
+#include "quote.h"
+#include "utf8.h"
 
 void scored_pieces_release(struct scored_pieces *s)
 {
@@ -25,12 +27,23 @@ static bool grow(struct scored_pieces *s, struct error *err)
     return true;
 }
 
+static bool is_utf8(const char *text, size_t n)
+{
+    uint32_t code = 0;
+    for (size_t i = 0; i < n && code != UTF8_BAD;)
+        i += utf8_decode(text + i, n - i, &code);
+    return code != UTF8_BAD;
+}
+
 bool scored_pieces_add(struct scored_pieces *s, const char *piece, size_t n, float score,
                        enum piece_kind kind, struct error *err)
 {
     size_t id = s->t->vocabulary.n;
     if (!isfinite(score))
         return error_set(err, ERROR_FORMAT, "%s: the score of piece %zu is not finite", s->t->name, id);
+    if (!is_utf8(piece, n))
+        return error_set(err, ERROR_FORMAT, "%s: piece %zu, %s, is not UTF-8", s->t->name, id,
+                         quote_bytes(piece, n).text);
     if (id == s->capacity && !grow(s, err))
         return false;
     if (!vocabulary_add(&s->t->vocabulary, piece, n, id, err))

@@ -18,6 +18,7 @@
 #include "proto.h"
 #include "scored_pieces.h"
 #include "sentencepiece_text.h"
+#include "utf8.h"
 
 struct model_reading {
     struct tokenizer *t;
@@ -59,6 +60,12 @@ static bool read_piece(struct model_reading *m, struct proto p, struct error *er
 static bool keep(struct model_reading *m, const struct proto_field *f, struct json_text *out,
                  struct error *err)
 {
+    uint32_t code = 0;
+    for (size_t i = 0; i < f->n && code != UTF8_BAD;)
+        i += utf8_decode((const char *)f->bytes + i, f->n - i, &code);
+    if (code == UTF8_BAD)
+        return error_set(err, ERROR_FORMAT, "%s: field %llu of the trainer_spec is not UTF-8", m->t->name,
+                         (unsigned long long)f->number);
     char *copy = arena_copy(&m->t->arena, f->bytes, f->n);
     if (!copy)
         return error_memory(err, "reading a tokenizer");
@@ -199,7 +206,8 @@ static bool make_model(struct model_reading *m, struct error *err)
     t->bpe.unknown = unknown;
     t->bpe.fuse_unknown = true;
     t->bpe.byte_fallback = m->byte_fallback;
-    return prefixes_build(&t->bpe.frozen, &t->vocabulary, t->kinds, KINDS_USER_DEFINED, err) ||
+    return !m->pieces.has[KIND_USER_DEFINED] ||
+           prefixes_build(&t->bpe.frozen, &t->vocabulary, t->kinds, KINDS_USER_DEFINED, err) ||
            error_prefix(err, "%s", t->name);
 }
 

@@ -238,6 +238,20 @@ def tokenizer_seeds():
     yield "good-words", tokenizer(["a</w>", "b", "ba</w>"], ["b a</w>"], "ba, a1 2", {"end_of_word_suffix": "</w>"},
                                   pre_tokenizer=pretokenizers({"type": "Whitespace"}, {"type": "Digits", "individual_digits": False},
                                                               {"type": "Punctuation", "behavior": "Contiguous"}, {"type": "WhitespaceSplit"}))
+    pieces = {p: i for i, p in enumerate(["[UNK]", "[CLS]", "[SEP]", "he", "##ll", "h", "##\u00e9", "\u5168", ","])}
+    marks = {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]}
+    bert = {"normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+            "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": marks, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+            "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 8, "vocab": pieces}}
+    yield "good-bert", json.dumps(bert).encode() + "\0Hell he, h\u00e9\u5168 hhhhhhhhhhhh".encode()
+    scores = [["<unk>", 0], ["a", -1], ["b", -1.5], ["ab", -2], ["\u2581", -2], ["\u2581a", -2.5], ["<0xC3>", -9], ["<0xA9>", -9]]
+    yield "good-unigram", json.dumps({"normalizer": {"type": "Nmt"}, "pre_tokenizer": metaspace, "decoder": metaspace,
+                                      "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": scores}}).encode() + "\0ab a\u00e9xxab".encode()
+    yield "good-wordlevel", json.dumps({"normalizer": normalizers({"type": "StripAccents"}, {"type": "ByteLevel"}), "decoder": {"type": "BPEDecoder", "suffix": "a"},
+                                        "pre_tokenizer": {"type": "CharDelimiterSplit", "delimiter": "-"},
+                                        "model": {"vocab": {"a": 0, "?": 1}, "unk_token": "?"}}).encode() + b"\0a-b-a"
+    yield "good-precompiled", (b'{"normalizer":{"type":"Precompiled","precompiled_charsmap":"CAAAAAAEAAAAAAAAYmIA"},'
+                               b'"model":{"vocab":{"a":0,"b":1},"merges":[]}}\0aba')
     yield "good-marks", tokenizer(["e"], [], "e\u0301\u0323 \u1112\u1161\u11ab \ufb01", normalizer={"type": "NFD"})
     yield "good-order", b'{"model":{"merges":["a b"],"vocab":{"a":0,"b":1,"ab":2}}}\0abba'
     yield "bad-merge", tokenizer(["a", "b"], ["a b"], "ab")
@@ -245,6 +259,43 @@ def tokenizer_seeds():
     yield "bad-pattern", tokenizer(["a"], [], "a" * 60, pre_tokenizer={"type": "Split", "pattern": {"Regex": "(a+a+)+[^a]"}, "behavior": "Removed"})
     yield "bad-text", tokenizer(["a"], [], "") + b"\xff\xe4\xbd\xed\xa0\x80"
     yield "bad-twice", b'{"model":{"vocab":{"a":0,"a":1},"merges":[]}}\0a'
+
+
+def tokenizer_model_seeds():
+    """SentencePiece's messages, built field by field, and lines of tiktoken; then a text and its length."""
+    def varint(value):
+        return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+    def message(*fields):
+        out = b""
+        for number, value in fields:
+            wire = 0 if isinstance(value, int) else 5 if isinstance(value, float) else 2
+            out += varint(number << 3 | wire) + (varint(value) if wire == 0 else struct.pack("<f", value) if wire == 5 else varint(len(value)) + value)
+        return out
+
+    def model(pieces, text, kind=1, normalizer=(), trainer=()):
+        parts = [(1, message((1, p.encode()), (2, float(score)), (3, what))) for p, score, what in pieces]
+        whole = message(*parts, (2, message((3, kind), *trainer)), (3, message((1, b"x"), *normalizer)))
+        return whole + text.encode() + bytes([len(text.encode())])
+
+    marked = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
+    words = marked + [("\u2581", -2, 1), ("a", -3, 1), ("b", -3.5, 1), ("ab", -4, 1), ("\u2581a", -4.5, 1), ("\u00e9", -7, 1)]
+    # "a" becomes "bb": the root's child lies at 1 ^ 97 = 96, its leaf at 97.
+    units = [1 << 10] + [0] * 95 + [97 | 1 << 8 | 1 << 10, 1 << 31]
+    charsmap = struct.pack("<I", 4 * len(units)) + b"".join(struct.pack("<I", u) for u in units) + b"bb\0"
+    yield "good-unigram", model(words, " ab  a\u00e9x\u00e9")
+    yield "good-bpe", model(words, "abab \u00e9 b", 2)
+    yield "good-symbols", model(words + [("X", 0, 4), ("ba", 0, 4)], "aX Xbaab", 1, [(4, 0)])
+    yield "good-symbols-bpe", model(words + [("X", 0, 4), ("ba", 0, 4)], "aX Xbaab", 2, [(3, 0)], [(24, 1)])
+    yield "good-charsmap", model(words, "a ba a", 1, [(2, charsmap)])
+    yield "good-bytes", model(words + [(f"<0x{b:02X}>", 0, 6) for b in range(256)], "a\u5168\U0001f600", 2, (), [(35, 1), (44, b"?")])
+    yield "good-unused", model(words + [("bb", -1, 5)], "abb bb")
+    yield "bad-charsmap", model(words, "a", 1, [(2, charsmap[:200])])
+    yield "bad-type", model(words, "a", 3)
+    yield "bad-twice", model(words + words[:1], "a")
+    yield "bad-cut", model(words, "a")[:40]
+    yield "bad-tiktoken", b"IQ== 0\nIg== 1\r\nYWI= 2\nab\2"
+    yield "bad-empty", b"\0"
 
 
 def recipe_seeds():
@@ -279,7 +330,7 @@ def recipe_seeds():
     yield "bad-utf16", "merge_method: linear".encode("utf-16")
 
 
-TARGETS = {"recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "gguf": gguf_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds}
+TARGETS = {"recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "gguf": gguf_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds, "tokenizer_model": tokenizer_model_seeds}
 
 
 def main():

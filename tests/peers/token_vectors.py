@@ -1,13 +1,15 @@
 """Writes the known answers of the tokenizers library that the unit tests of src/text compare with:
 
-    token_vectors.py FOLDER      makes FOLDER/vectors_{normalize,pretokenize,decode,tokenizer}.h (FOLDER: tests/unit)
+    token_vectors.py FOLDER      makes FOLDER/vectors_{normalize,pretokenize,decode,tokenizer,sentencepiece}.h (FOLDER: tests/unit)
 """
 
 import base64
 import json
 import os
+import struct
 import sys
 
+import sentencepiece
 import tokenizers
 from tokenizers import Tokenizer
 
@@ -27,7 +29,7 @@ def charsmap(rules):
             node = node.setdefault(byte, {})
         node[0] = len(strings)
         strings += value.encode() + b"\0"
-    units = [0] * 640
+    units = [0] * 512
     used = {0}
 
     def place(node, index):
@@ -43,7 +45,7 @@ def charsmap(rules):
                 place(child, base ^ c)
 
     place(tree, 0)
-    blob = b"".join(u.to_bytes(4, "little") for u in units)
+    blob = b"".join(u.to_bytes(4, "little") for u in units[: (max(used) | 255) + 1])
     return base64.b64encode(len(blob).to_bytes(4, "little") + blob + strings).decode()
 
 
@@ -178,6 +180,46 @@ TOKENIZERS = [
 ]
 
 
+def proto(*fields):
+    """A protobuf message of (number, value): an int, a float, or bytes."""
+    def varint(value):
+        out = b""
+        while value >= 128:
+            out += bytes([value & 127 | 128])
+            value >>= 7
+        return out + bytes([value])
+
+    out = b""
+    for number, value in fields:
+        wire = 0 if isinstance(value, int) else 5 if isinstance(value, float) else 2
+        out += varint(number << 3 | wire)
+        out += varint(value) if wire == 0 else struct.pack("<f", value) if wire == 5 else varint(len(value)) + value
+    return out
+
+
+def sentencepiece_model(kind, pieces, normalizer=(), trainer=()):
+    """kind: 1 Unigram, 2 BPE; pieces: (text, score, kind of piece)."""
+    parts = [(1, proto((1, text.encode()), (2, float(score)), (3, what))) for text, score, what in pieces]
+    return proto(*parts, (2, proto((3, kind), *trainer)), (3, proto((1, b"x"), *normalizer)))
+
+
+MARKED = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
+SP_WORDS = [("\u2581", -2, 1), ("a", -3, 1), ("b", -3.5, 1), ("ab", -4, 1), ("\u2581a", -4.5, 1), ("abc", -9, 1), ("c", -5, 1), ("ba", -4, 1), ("\u2581ab", -6, 1),
+            ("\u00e9", -7, 1), ("fi", -6, 1), ("bb", -5, 1)]
+MAP = base64.b64decode(charsmap({"a": "bb", "n": "", "\u00ef": "i", "e\u0301": "\u00e9", "\ufb01": "fi", "\n": " ", "\t": " ", "ab": "c c"}))
+SP_TEXTS = ["ab abc", "", " ", "  a  b ", "e\u0301\u00e9 \ufb01", "xyzab", "abab\tba\n", "<s>ab</s>", "\u2581a", "fox ab", "na\u00efve", "aXb", "X  Xa "]
+SENTENCEPIECE = [
+    sentencepiece_model(1, MARKED + SP_WORDS),
+    sentencepiece_model(2, MARKED + SP_WORDS),
+    sentencepiece_model(1, MARKED + SP_WORDS, [(2, MAP)]),
+    sentencepiece_model(2, MARKED + SP_WORDS, [(2, MAP), (3, 0)], [(44, b"?")]),
+    sentencepiece_model(1, MARKED + [("X", 0, 4), ("fox", 0, 4)] + SP_WORDS, [(4, 0)]),
+    sentencepiece_model(2, MARKED + [("X", 0, 4), ("fox", 0, 4)] + SP_WORDS, [(4, 0), (5, 1)]),
+    sentencepiece_model(2, MARKED + SP_WORDS + [(" ", -1, 1), ("a ", -2, 1)], [(5, 0)], [(24, 1)]),
+    sentencepiece_model(1, MARKED + SP_WORDS[:3] + [("ab", -1, 5)] + SP_WORDS[4:], [(3, 0), (4, 0)]),
+]
+
+
 def literal(text, name=""):
     """A C string literal, in parts that no compiler finds too long."""
     out, line = [], ""
@@ -200,14 +242,14 @@ def stage_of(kind, value):
     return getattr(Tokenizer.from_str(json.dumps(tokenizer(bpe(["a"], []), **{kind: value}))), kind)
 
 
-def write(folder, name, columns, comment, groups):
+def write(folder, name, columns, comment, groups, library=f"tokenizers {tokenizers.__version__}"):
     """groups: (what is tested, [(column, ..), ..]), ..."""
     path = os.path.join(folder, f"vectors_{name}.h")
     with open(path, "w", encoding="ascii", newline="\n") as f:
-        f.write(f"/* What tokenizers {tokenizers.__version__} answers{comment}. Written by tests/peers/token_vectors.py. */\n")
+        f.write(f"/* What {library} answers{comment}. Written by tests/peers/token_vectors.py. */\n")
         f.write("static const char *const subjects[] = {\n")
         for subject, _ in groups:
-            f.write(f"    {literal(compact(subject))},\n")
+            f.write(f"    {literal(subject if isinstance(subject, str) else compact(subject))},\n")
         f.write(f"}};\n\nstatic const struct {{\n    unsigned subject;\n    const char *{', *'.join(columns)};\n}} vectors[] = {{\n")
         for i, (_, rows) in enumerate(groups):
             for row in rows:
@@ -226,6 +268,10 @@ def main():
     loaded = [(value, texts, Tokenizer.from_str(json.dumps(value))) for value, texts in TOKENIZERS]
     write(folder, "tokenizer", ["text", "ids"], "",
           [(value, [(x, " ".join(map(str, t.encode(x).ids))) for x in texts]) for value, texts, t in loaded])
+    loaded = [(model, sentencepiece.SentencePieceProcessor(model_proto=model)) for model in SENTENCEPIECE]
+    write(folder, "sentencepiece", ["text", "ids", "decoded"], "; models in hexadecimal",
+          [(model.hex(), [(x, " ".join(map(str, p.encode(x))), p.decode(p.encode(x))) for x in SP_TEXTS]) for model, p in loaded],
+          f"sentencepiece {sentencepiece.__version__}")
 
 
 if __name__ == "__main__":
