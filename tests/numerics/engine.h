@@ -27,15 +27,20 @@ static inline char *folder_of(const char *variable, const char *name)
     return base && *base ? path_join(base, name) : NULL;
 }
 
+static inline void engine_open_folder(struct engine *e, const char *folder, unsigned threads)
+{
+    *e = (struct engine){.context = {.fs = fs_real()}};
+    ck_ok(e, pool_new(threads, &e->context.pool, &e->err));
+    ck_ok(e, checkpoint_open(&e->context, folder, &(struct checkpoint_options){0}, &e->checkpoint, &e->err));
+    ck_ok(e, model_open(&e->context, e->checkpoint, &e->model, &e->err));
+}
+
 static inline void engine_open(struct engine *e, const char *variable, const char *name, unsigned threads)
 {
     char *folder = folder_of(variable, name);
 
     ck_assert_msg(folder != NULL, "%s is not set", variable);
-    *e = (struct engine){.context = {.fs = fs_real()}};
-    ck_ok(e, pool_new(threads, &e->context.pool, &e->err));
-    ck_ok(e, checkpoint_open(&e->context, folder, &(struct checkpoint_options){0}, &e->checkpoint, &e->err));
-    ck_ok(e, model_open(&e->context, e->checkpoint, &e->model, &e->err));
+    engine_open_folder(e, folder, threads);
     free(folder);
 }
 
