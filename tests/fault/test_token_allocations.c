@@ -54,13 +54,25 @@ static bool decode(const struct tokenizer *t, const struct token_list *list, str
     return fine;
 }
 
+struct file {
+    const char *bytes;
+    size_t n;
+    bool is_model; /* a tokenizer.model */
+};
+
+static bool parse(struct file file, const char *config, struct tokenizer **out, struct error *err)
+{
+    size_t n_config = config ? strlen(config) : 0;
+    return file.is_model ? tokenizer_parse_model("t", file.bytes, file.n, config, n_config, out, err)
+                         : tokenizer_parse("t", file.bytes, file.n, config, n_config, out, err);
+}
+
 /* All of it; what is left open is released whatever happened. */
-static bool work(const char *json, const char *text, const char *config, struct error *err)
+static bool work(struct file file, const char *text, const char *config, struct error *err)
 {
     struct tokenizer *t = NULL;
     struct token_list list = {0};
-    bool fine = tokenizer_parse("t.json", json, strlen(json), config, config ? strlen(config) : 0, &t, err) &&
-                token_list_add(&list, (struct token){.id = 0}, err);
+    bool fine = parse(file, config, &t, err) && token_list_add(&list, (struct token){.id = 0}, err);
     if (fine && !tokenizer_encode(t, text, strlen(text), true, &list, err)) {
         ck_assert_uint_eq(list.n, 1);
         fine = false;
@@ -71,14 +83,15 @@ static bool work(const char *json, const char *text, const char *config, struct 
     return fine;
 }
 
-static void fail_in_turn(const char *json, const char *text, const char *config)
+static void fail_each(struct file file, const char *text, const char *config)
 {
+    const char *json = file.is_model ? "a model" : file.bytes;
     struct error err = {0};
-    ck_assert_msg(work(json, text, config, &err), "%s: %s", json, err.text);
+    ck_assert_msg(work(file, text, config, &err), "%s: %s", json, err.text);
     for (long n = 1;; n++) {
         err = (struct error){0};
         to_fail = n;
-        bool fine = work(json, text, config, &err);
+        bool fine = work(file, text, config, &err);
         bool reached = to_fail == 0;
         to_fail = 0;
         ck_assert_msg(fine || err.kind == ERROR_MEMORY, "allocation %ld of %s: %s", n, json, err.text);
@@ -86,6 +99,11 @@ static void fail_in_turn(const char *json, const char *text, const char *config)
             break;
         ck_assert_msg(!fine, "allocation %ld of %s was not missed", n, json);
     }
+}
+
+static void fail_in_turn(const char *json, const char *text, const char *config)
+{
+    fail_each((struct file){json, strlen(json), false}, text, config);
 }
 
 START_TEST(small_tokenizers)
@@ -127,6 +145,24 @@ START_TEST(long_texts)
 }
 END_TEST
 
+/* tokenizer.model with an unknown, a control and a user-defined piece, U+2581, a, ab, and the type of its
+ * model. */
+#define PIECES                                                                                               \
+    "\x0a\x05\x0a\x01?\x18\x02\x0a\x05\x0a\x01!"                                                             \
+    "\x18\x03\x0a\x05\x0a\x01X\x18\x04\x0a\x05\x0a\x03\xe2\x96\x81"                                          \
+    "\x0a\x03\x0a\x01"                                                                                       \
+    "a\x0a\x04\x0a\x02"                                                                                      \
+    "ab\x12\x02\x18"
+static const char unigram[] = PIECES "\x01", bpe[] = PIECES "\x02";
+
+START_TEST(models)
+{
+    const char *settings = "{\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"!\"}";
+    fail_each((struct file){unigram, sizeof unigram - 1, true}, "ab Xa cc", settings);
+    fail_each((struct file){bpe, sizeof bpe - 1, true}, "ab Xa cc", settings);
+}
+END_TEST
+
 START_TEST(pairs)
 {
     static const char vocab[] = "{\"a\":0,\"b\":1,\"ab\":2,\"<|endoftext|>\":3}",
@@ -151,6 +187,7 @@ int main(void)
     tcase_add_loop_test(tcase, small_tokenizers, 0, sizeof vectors / sizeof *vectors - 1);
     tcase_add_test(tcase, all_stages);
     tcase_add_test(tcase, long_texts);
+    tcase_add_test(tcase, models);
     tcase_add_test(tcase, pairs);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
