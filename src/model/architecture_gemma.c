@@ -5,16 +5,6 @@
 
 #include <math.h>
 
-/* "gelu" of the first files means the tanh form. */
-static bool read_activation(struct config_reader *reader, const char *key, struct model_config *out)
-{
-    if (!config_activation(reader, key, "gelu_pytorch_tanh", &out->activation))
-        return false;
-    if (out->activation == ACTIVATION_GELU)
-        out->activation = ACTIVATION_GELU_TANH;
-    return true;
-}
-
 static bool read_both(struct config_reader *reader, const struct size_defaults *defaults,
                       struct model_config *out)
 {
@@ -31,11 +21,17 @@ static bool read_both(struct config_reader *reader, const struct size_defaults *
     return config_one_rope(reader, ROPE_HALF_SPLIT, 10000, 0, out);
 }
 
+/* "gelu" of the first files means the tanh form. */
 static bool read_gemma(struct config_reader *reader, struct model_config *out)
 {
-    return read_both(reader, &(struct size_defaults){.context = 8192, .n_kv_heads = 16, .head_dim = 256},
-                     out) &&
-           read_activation(reader, "hidden_act", out);
+    static const struct size_defaults defaults = {.context = 8192, .n_kv_heads = 16, .head_dim = 256};
+
+    if (!read_both(reader, &defaults, out) ||
+        !config_activation(reader, "hidden_act", "gelu_pytorch_tanh", &out->activation))
+        return false;
+    if (out->activation == ACTIVATION_GELU)
+        out->activation = ACTIVATION_GELU_TANH;
+    return true;
 }
 
 static const struct role_list *const gemma_tensors[] = {&llama_outer, &llama_attention, &llama_pre_norms,
@@ -56,7 +52,7 @@ static bool read_gemma2(struct config_reader *reader, struct model_config *out)
     size_t window;
 
     if (!read_both(reader, &(struct size_defaults){.context = 8192, .n_kv_heads = 4, .head_dim = 256}, out) ||
-        !read_activation(reader, "hidden_activation", out) ||
+        !config_activation(reader, "hidden_activation", "gelu_pytorch_tanh", &out->activation) ||
         !config_number_or(reader, "query_pre_attn_scalar", 256, &query_scalar) ||
         !config_cap_or(reader, "attn_logit_softcapping", 50, &out->attention_cap) ||
         !config_cap_or(reader, "final_logit_softcapping", 30, &out->logit_cap) ||
