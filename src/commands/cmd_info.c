@@ -4,6 +4,7 @@
 
 #include "checkpoint.h"
 #include "format.h"
+#include "gguf.h"
 #include "memory.h"
 #include "model.h"
 
@@ -31,6 +32,11 @@ static bool gather(struct info *info, struct error *err)
         }
     }
     static const char *const names[] = {"tokenizer.json", "vocab.json", "tokenizer.model"};
+    if (checkpoint_gguf(c)) {
+        if (gguf_find(checkpoint_gguf(c), "tokenizer.ggml.tokens"))
+            info->tokenizer = "in the file";
+        return true;
+    }
     for (size_t i = 0; !info->tokenizer && i < sizeof names / sizeof *names; i++) {
         char *path = path_join(c->folder, names[i]);
         if (!path)

@@ -4,6 +4,7 @@
 
 const struct command *const src_commands[] = {
     &command_completion,
+    &command_convert,
     &command_demo,
     &command_help,
     &command_history,

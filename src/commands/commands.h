@@ -6,7 +6,7 @@
 
 extern const struct command *const src_commands[]; /* NULL-terminated */
 
-extern const struct command command_completion, command_demo, command_help, command_history, command_info,
-    command_log, command_tensors, command_undo, command_verify;
+extern const struct command command_completion, command_convert, command_demo, command_help, command_history,
+    command_info, command_log, command_tensors, command_undo, command_verify;
 
 #endif

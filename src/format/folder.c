@@ -221,7 +221,7 @@ static bool sync_and_close(const struct fs *fs, int *fd, const char *name, struc
 /* One shard keeps its name; a model of one file gets the name that a folder is looked for by. */
 static const char *output_name(const struct checkpoint *donor, size_t file)
 {
-    return donor->index ? donor->files[file].name : canonical_name;
+    return donor->index || checkpoint_gguf(donor) ? donor->files[file].name : canonical_name;
 }
 
 /* The files of weights: a copy of the donor's, or the heads of new ones. */

@@ -12,5 +12,8 @@ bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_
  * in reserve): *done is false when it has none, or one of another kind. */
 bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *values, bool *done,
                                  struct error *err);
+/* The other way: tokenizer.json of the vocabulary in a GGUF, of the same two kinds. *out is malloc'ed; NULL
+ * when it has none, or one of another kind. */
+bool gguf_metadata_tokenizer(const struct gguf *gguf, char **out, size_t *n, struct error *err);
 
 #endif
