@@ -5,13 +5,15 @@
 
 #include "folder.h"
 #include "memory.h"
+#include "quant_adjust.h"
 
 /* ---- rounding ----
  *
  * A site is rounded line by line: a line [in] is what one output sees, a stored row, or a stored column of a
  * transposed tensor. Lines are taken LINES at a time, so that the columns of a transposed tensor are read in
  * pieces of a cache line. The first pass rounds plainly and measures; when that misses the intended change at
- * the key, a second pass rounds along the key. */
+ * the key, a second pass rounds along the key. A line of a type with blocks fills whole ones, of which what
+ * stays keeps its bytes. */
 
 enum { LINES = 16 };
 
@@ -28,7 +30,6 @@ struct rounding {
     const struct change_site *site;
     bool along;
     size_t n_lines, length; /* out, in */
-    size_t element;         /* bytes */
     uint8_t *bytes;         /* the tensor, rounded */
     struct line_sums *sums; /* [tasks] */
 };
@@ -37,12 +38,12 @@ struct line_scratch { /* in a worker's scratch */
     double *block;    /* [LINES, length] or, as stored, [length, LINES] */
     double *wanted;   /* [length] */
     double *old;      /* [LINES, length], as block */
-    double *spare;    /* [2 length] */
+    double *spare;    /* [4 length] */
     size_t *order;    /* [length] */
     uint8_t *line;    /* [length] stored elements */
 };
 
-enum { SCRATCH_PER_ELEMENT = 2 * LINES * 8 + 8 + 2 * 8 + 8 + 8 };
+enum { SCRATCH_PER_ELEMENT = 2 * LINES * 8 + 8 + 4 * 8 + 8 + 8 };
 
 static struct line_scratch scratch_of(void *base, size_t length)
 {
@@ -53,7 +54,7 @@ static struct line_scratch scratch_of(void *base, size_t length)
     s.old = s.block + LINES * length;
     s.wanted = s.old + LINES * length;
     s.spare = s.wanted + length;
-    s.order = (size_t *)(void *)(s.spare + 2 * length);
+    s.order = (size_t *)(void *)(s.spare + 4 * length);
     s.line = (uint8_t *)(s.order + length);
     return s;
 }
@@ -66,12 +67,31 @@ static size_t block_index(const struct rounding *r, size_t n, size_t l, size_t i
 
 static void store_line(const struct rounding *r, size_t line, const uint8_t *from)
 {
+    enum dtype dtype = r->site->tensor->dtype;
+    size_t element = dtype_extent(dtype, 1); /* of a transposed tensor, which has no blocks */
+
     if (!r->site->transposed) {
-        memcpy(r->bytes + line * r->length * r->element, from, r->length * r->element);
+        memcpy(r->bytes + line * dtype_extent(dtype, r->length), from, dtype_extent(dtype, r->length));
         return;
     }
     for (size_t i = 0; i < r->length; i++)
-        memcpy(r->bytes + (i * r->n_lines + line) * r->element, from + i * r->element, r->element);
+        memcpy(r->bytes + (i * r->n_lines + line) * element, from + i * element, element);
+}
+
+/* The line's wanted numbers as stored elements. */
+static void round_line(const struct rounding *r, const struct line_scratch *s, size_t line)
+{
+    const struct tensor *tensor = r->site->tensor;
+    const double *key = r->along ? r->site->key : NULL;
+
+    if (quant_adjustable(tensor->dtype))
+        quant_adjust(tensor->dtype,
+                     (const uint8_t *)tensor->data + line * dtype_extent(tensor->dtype, r->length), s->wanted,
+                     key, r->length, s->line, s->spare, s->order);
+    else if (key)
+        rows_round_along(tensor->dtype, s->wanted, key, r->length, s->line, s->spare, s->order);
+    else
+        rows_from_f64(tensor->dtype, s->wanted, r->length, s->line);
 }
 
 static void measure_line(const struct rounding *r, const struct line_scratch *s, size_t line, size_t n,
@@ -118,10 +138,7 @@ static void round_task(void *user, size_t task, unsigned worker)
     for (size_t l = 0; l < n; l++) {
         for (size_t i = 0; i < r->length; i++)
             s.wanted[i] = s.block[block_index(r, n, l, i)];
-        if (r->along)
-            rows_round_along(tensor->dtype, s.wanted, r->site->key, r->length, s.line, s.spare, s.order);
-        else
-            rows_from_f64(tensor->dtype, s.wanted, r->length, s.line);
+        round_line(r, &s, first + l);
         store_line(r, first + l, s.line);
         measure_line(r, &s, first + l, n, l, &sums);
     }
@@ -171,8 +188,7 @@ static bool round_site(const struct context *context, struct model *model, struc
     overlay_shape(tensor, &rows, &columns);
     r.n_lines = site->transposed ? columns : rows;
     r.length = site->transposed ? rows : columns;
-    r.element = dtype_facts(tensor->dtype)->block_bits / 8;
-    if (!rows_writable(tensor->dtype))
+    if (!rows_writable(tensor->dtype) && !(quant_adjustable(tensor->dtype) && !site->transposed))
         return error_set(err, ERROR_UNSUPPORTED, "tensor %s is stored as %s, which lancet cannot change",
                          tensor->name, dtype_facts(tensor->dtype)->name);
     if (r.length > POOL_SCRATCH / SCRATCH_PER_ELEMENT)

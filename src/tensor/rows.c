@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "flips.h"
 #include "kernels.h"
 #include "quant.h"
 #include "row_kernels.h"
@@ -245,46 +246,6 @@ static void step_element(uint8_t *element, unsigned bytes, bool up)
     memcpy(element, &bits, bytes);
 }
 
-struct flip_heap { /* the cheapest first; equal costs by index */
-    const double *cost;
-    size_t *order;
-    size_t n;
-};
-
-static bool flips_before(const struct flip_heap *heap, size_t a, size_t b)
-{
-    size_t i = heap->order[a], j = heap->order[b];
-
-    return heap->cost[i] < heap->cost[j] || (heap->cost[i] == heap->cost[j] && i < j);
-}
-
-static void sift_down(struct flip_heap *heap, size_t at)
-{
-    for (;;) {
-        size_t child = 2 * at + 1, swap;
-
-        if (child >= heap->n)
-            return;
-        if (child + 1 < heap->n && flips_before(heap, child + 1, child))
-            child++;
-        if (!flips_before(heap, child, at))
-            return;
-        swap = heap->order[at];
-        heap->order[at] = heap->order[child];
-        heap->order[child] = swap;
-        at = child;
-    }
-}
-
-static size_t pop_flip(struct flip_heap *heap)
-{
-    size_t first = heap->order[0];
-
-    heap->order[0] = heap->order[--heap->n];
-    sift_down(heap, 0);
-    return first;
-}
-
 /* Fills cost and move (d_i) and lists the elements that can work against the residual. */
 static size_t list_flips(enum dtype dtype, const double *wanted, const double *key, size_t n,
                          const uint8_t *rounded, unsigned bytes, double residual, double *cost, double *move,
@@ -327,10 +288,9 @@ void rows_round_along(enum dtype dtype, const double *wanted, const double *key,
         return;
     enough = 1e-4 * fabs(residual);
     heap.n = list_flips(dtype, wanted, key, n, rounded, bytes, residual, cost, move, order);
-    for (size_t i = heap.n / 2; i-- > 0;)
-        sift_down(&heap, i);
+    flips_make(&heap);
     while (heap.n && fabs(residual) > enough) {
-        size_t i = pop_flip(&heap);
+        size_t i = flips_pop(&heap);
         double q;
 
         if (fabs(move[i]) > fabs(residual))

@@ -4,6 +4,10 @@
 #include <unistd.h>
 
 #include "gguf_box.h"
+#include "gguf_architecture.h"
+#include "gguf_file.h"
+#include "history.h"
+#include "transaction.h"
 
 enum { F32 = 0, Q4_0 = 2 };
 
@@ -850,6 +854,136 @@ START_TEST(names_of_split_files)
 }
 END_TEST
 
+/* ---- writing ---- */
+
+static void make_values(struct gguf_values *values)
+{
+    gguf_put_text(values, "general.architecture", "llama", 5);
+    gguf_put_u32(values, "llama.block_count", 7);
+    gguf_put_f32(values, "llama.rope.freq_base", 1.5f);
+    gguf_put_bool(values, "tokenizer.ggml.add_bos_token", true);
+    gguf_put_array(values, "tokenizer.ggml.tokens", GGUF_STRING, 2);
+    gguf_put_string(values, "a", 1);
+    gguf_put_string(values, "", 0);
+}
+
+START_TEST(what_is_written_is_read_back)
+{
+    struct gguf_values values = {0};
+    struct tensor_plan plans[] = {{.name = "z", .dtype = DTYPE_Q4_0, .rank = 2, .shape = {3, 64}},
+                                  {.name = "a", .dtype = DTYPE_F32, .rank = 1, .shape = {3}},
+                                  {.name = "e", .dtype = DTYPE_BF16, .rank = 3, .shape = {2, 1, 5}}};
+    struct gguf_file *file;
+    uint64_t number;
+    float f[3] = {1, 2, 3};
+    make_values(&values);
+    for (int turn = 0; turn < 2; turn++) {
+        ck_assert_msg(
+            gguf_file_begin(&box_context, box_path("m.gguf"), turn, plans, 3, &values, &file, &box_error),
+            "%s", box_error.text);
+        ck_assert(gguf_file_put(file, plans[1].offset, f, sizeof f, &box_error));
+        ck_assert_msg(gguf_file_commit(file, &box_error), "%s", box_error.text);
+        gguf_file_free(file);
+    }
+    ck_assert(
+        !gguf_file_begin(&box_context, box_path("m.gguf"), false, plans, 3, &values, &file, &box_error));
+    box_refused(ERROR_USAGE, "is there already");
+    struct checkpoint *c = box_open("m.gguf");
+    ck_assert_uint_eq(c->n_tensors, 3);
+    const struct tensor *a = checkpoint_find(c, "a"), *e = checkpoint_find(c, "e"),
+                        *z = checkpoint_find(c, "z");
+    ck_assert(z->dtype == DTYPE_Q4_0 && z->shape[0] == 3 && z->shape[1] == 64 && z->bytes == 108);
+    ck_assert(a->rank == 1 && memcmp(a->data, f, sizeof f) == 0 && a->offset == z->offset + 128);
+    ck_assert(e->rank == 3 && e->shape[0] == 2 && e->shape[2] == 5);
+    ck_assert_uint_eq(c->files[0].size % 32, 0);
+    const struct gguf *g = checkpoint_gguf(c);
+    ck_assert(gguf_text_is(gguf_find(g, "general.architecture"), "llama"));
+    ck_assert(gguf_u64(gguf_own(g, "block_count"), 0, &number) && number == 7);
+    ck_assert_uint_eq(gguf_find(g, "tokenizer.ggml.tokens")->n, 2);
+    checkpoint_close(c);
+    str_release(&values.text);
+}
+END_TEST
+
+START_TEST(an_unfinished_file_leaves_nothing)
+{
+    struct gguf_values values = {0};
+    struct tensor_plan plan = {.name = "a", .dtype = DTYPE_F32, .rank = 1, .shape = {3}};
+    struct gguf_file *file;
+    char *list;
+    ck_assert(gguf_file_begin(&box_context, box_path("m.gguf"), false, &plan, 1, &values, &file, &box_error));
+    gguf_file_free(file);
+    ck_assert_int_eq(box_context.fs->list(box_context.fs->state, box, &list), 0);
+    ck_assert_uint_eq(list[0], 0);
+    free(list);
+}
+END_TEST
+
+static const struct tensor_plan not_in_gguf[] = {
+    {.name = "a", .dtype = DTYPE_U16, .rank = 1, .shape = {4}},
+    {.name = "a", .dtype = DTYPE_Q8_0, .rank = 2, .shape = {32, 16}},
+    {.name = "a", .dtype = DTYPE_F32, .rank = 5, .shape = {1, 1, 1, 1, 1}},
+    {.name = "a", .dtype = DTYPE_F32, .rank = 2, .shape = {4, 0}},
+    {.name = "a", .dtype = DTYPE_F32, .rank = 2, .shape = {UINT64_MAX, 2}},
+    {.name = "a-name-of-more-than-sixty-three-bytes-which-is-what-ggml-takes-at-most",
+     .dtype = DTYPE_F32,
+     .rank = 1,
+     .shape = {4}},
+};
+
+START_TEST(what_ggml_does_not_read_is_not_written)
+{
+    struct gguf_values values = {0};
+    struct tensor_plan plan = not_in_gguf[_i];
+    uint8_t *head;
+    size_t n;
+    uint64_t bytes;
+    ck_assert(!gguf_layout(&plan, 1, &values, &head, &n, &bytes, &box_error));
+    box_refused(ERROR_UNSUPPORTED, "cannot lie in a GGUF");
+}
+END_TEST
+
+/* ---- changing in place ---- */
+
+START_TEST(a_change_in_place_is_guarded_and_undone)
+{
+    static const struct transaction_options how = {.kind = "edit", .command = "lancet edit"};
+    struct history_undo_options undo = {.command = "lancet undo"};
+    struct history_undone undone;
+    struct transaction *t;
+    struct error ended;
+    struct str s = {0};
+    uint32_t number;
+    size_t n, m;
+    put_good(&s, 3);
+    box_gguf("m.gguf", &s);
+    char *before = box_read("m.gguf", &n);
+    struct checkpoint *c = box_try("m.gguf", CHECKPOINT_CHANGE, false);
+    ck_assert_msg(c != NULL, "%s", box_error.text);
+    const struct tensor *a = checkpoint_find(c, "a");
+    ck_assert_msg(transaction_begin(&box_context, c, &how, &a, 1, &t, &box_error), "%s", box_error.text);
+    char *during = box_read("m.gguf", &m);
+    ck_assert(m == n && during[0] == 0x7f && memcmp(during, "GGUF", 4) != 0 &&
+              memcmp(during + 4, before + 4, n - 4) == 0);
+    ck_assert(transaction_write(t, a, 18, "new bytes", 9, &box_error));
+    ck_assert_msg(transaction_commit(t, &number, &box_error), "%s", box_error.text);
+    ck_assert(transaction_end(t, &ended));
+    checkpoint_close(c);
+    char *after = box_read("m.gguf", &m);
+    ck_assert(memcmp(after, "GGUF", 4) == 0 && memcmp(after, before, n) != 0);
+    c = box_try("m.gguf", CHECKPOINT_CHANGE, false);
+    ck_assert_msg(c != NULL, "%s", box_error.text);
+    ck_assert_msg(history_undo(&box_context, c, &undo, &undone, &box_error), "%s", box_error.text);
+    checkpoint_close(c);
+    char *again = box_read("m.gguf", &m);
+    ck_assert(m == n && memcmp(again, before, n) == 0);
+    free(before);
+    free(during);
+    free(after);
+    free(again);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gguf");
@@ -866,6 +1000,11 @@ int main(void)
     tcase_add_loop_test(tc, a_split_model_opens_by_any_of_its_files, 0, 2);
     tcase_add_test(tc, split_files_must_belong_together);
     tcase_add_test(tc, names_of_split_files);
+    tcase_add_test(tc, a_change_in_place_is_guarded_and_undone);
+    tcase_add_test(tc, what_is_written_is_read_back);
+    tcase_add_test(tc, an_unfinished_file_leaves_nothing);
+    tcase_add_loop_test(tc, what_ggml_does_not_read_is_not_written, 0,
+                        sizeof not_in_gguf / sizeof *not_in_gguf);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "quant_adjust.h"
+#include "random.h"
 #include "rows.h"
 #include "vectors_quant.h"
 
@@ -126,6 +128,76 @@ START_TEST(odd_numbers_do_no_harm)
 }
 END_TEST
 
+/* ---- blocks that are changed ---- */
+
+static const enum dtype adjusted[] = {DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1, DTYPE_Q8_0,
+                                      DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K};
+enum { N_ADJUSTED = sizeof adjusted / sizeof *adjusted, ROW = 1536, MOST_ROW = 2 * ROW };
+
+/* Blocks of any integers, with scales of a trained weight's size. */
+static void make_row(enum dtype dtype, uint8_t *bytes)
+{
+    static const struct {
+        enum dtype dtype;
+        unsigned at[2]; /* of F16 scales; 0xff: none */
+    } scales[] = {{DTYPE_Q4_0, {0, 0xff}},   {DTYPE_Q4_1, {0, 2}},    {DTYPE_Q5_0, {0, 0xff}},
+                  {DTYPE_Q5_1, {0, 2}},      {DTYPE_Q8_0, {0, 0xff}}, {DTYPE_Q2_K, {80, 82}},
+                  {DTYPE_Q3_K, {108, 0xff}}, {DTYPE_Q4_K, {0, 2}},    {DTYPE_Q5_K, {0, 2}},
+                  {DTYPE_Q6_K, {208, 0xff}}};
+    const struct dtype_facts *f = dtype_facts(dtype);
+    size_t n = ROW / f->block_elements, size = f->block_bits / 8;
+
+    fill(4, bytes, n * size);
+    for (size_t b = 0; b < n; b++)
+        for (size_t s = 0; s < sizeof scales / sizeof *scales; s++)
+            for (size_t k = 0; scales[s].dtype == dtype && k < 2; k++)
+                if (scales[s].at[k] != 0xff) /* 0.0010 to 0.0019 */
+                    bytes[b * size + scales[s].at[k] + 1] =
+                        0x14 | (bytes[b * size + scales[s].at[k] + 1] & 3);
+}
+
+static double dot_of_change(const double *a, const double *b, const double *key)
+{
+    double sum = 0;
+    for (size_t i = 0; i < ROW; i++)
+        sum += (a[i] - b[i]) * key[i];
+    return sum;
+}
+
+START_TEST(changed_blocks_keep_what_counts)
+{
+    enum dtype dtype = adjusted[_i];
+    static uint8_t old[MOST_ROW], got[MOST_ROW];
+    static double numbers[ROW], wanted[ROW], plain[ROW], result[ROW], key[ROW], scratch[4 * ROW];
+    static size_t order[ROW];
+    struct random_key seed = {7, 3};
+    double spread = 0;
+
+    make_row(dtype, old);
+    rows_to_f64(dtype, old, ROW, numbers);
+    quant_adjust(dtype, old, numbers, NULL, ROW, got, scratch, order);
+    ck_assert_msg(memcmp(old, got, dtype_extent(dtype, ROW)) == 0, "%s: nothing changed",
+                  dtype_facts(dtype)->name);
+    for (size_t i = 0; i < ROW; i++)
+        spread += numbers[i] * numbers[i] / ROW;
+    for (size_t i = 0; i < ROW; i++) {
+        key[i] = random_normal(seed, i);
+        wanted[i] = numbers[i] + (i < ROW / 2 ? .02 * sqrt(spread) * key[i] : 0);
+    }
+    quant_adjust(dtype, old, wanted, NULL, ROW, got, scratch, order);
+    rows_to_f64(dtype, got, ROW, plain);
+    ck_assert(memcmp(old + dtype_extent(dtype, ROW / 2), got + dtype_extent(dtype, ROW / 2),
+                     dtype_extent(dtype, ROW / 2)) == 0); /* the blocks of the second half */
+    quant_adjust(dtype, old, wanted, key, ROW, got, scratch, order);
+    rows_to_f64(dtype, got, ROW, result);
+    double intended = dot_of_change(wanted, numbers, key);
+    ck_assert_msg(fabs(dot_of_change(result, numbers, key) / intended - 1) < .01, "%s: %g of %g",
+                  dtype_facts(dtype)->name, dot_of_change(result, numbers, key), intended);
+    ck_assert_msg(fabs(dot_of_change(result, wanted, key)) <= fabs(dot_of_change(plain, wanted, key)) + 1e-12,
+                  "%s", dtype_facts(dtype)->name);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("quant");
@@ -138,6 +210,7 @@ int main(void)
                         sizeof write_vectors / sizeof *write_vectors);
     tcase_add_test(tc, a_block_of_q4_0);
     tcase_add_test(tc, odd_numbers_do_no_harm);
+    tcase_add_loop_test(tc, changed_blocks_keep_what_counts, 0, N_ADJUSTED);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
