@@ -18,10 +18,9 @@ static const struct chat_format llama3 = {
     .tokens = LIST("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
     .needed = LIST("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
     .by_tokens = true,
-    .trimmed = true,
     .end = "<|eot_id|>",
-    .alone = LLAMA3_TURN("user", "{user}") LLAMA3_ANSWER,
-    .with_system = LLAMA3_TURN("system", "{system}") LLAMA3_TURN("user", "{user}") LLAMA3_ANSWER,
+    .alone = LLAMA3_TURN("user", "{user|trim}") LLAMA3_ANSWER,
+    .with_system = LLAMA3_TURN("system", "{system|trim}") LLAMA3_TURN("user", "{user|trim}") LLAMA3_ANSWER,
 };
 
 /* OpenAI's; Qwen, SmolLM and many tunes */
@@ -47,10 +46,9 @@ static const struct chat_format gemma = {
     .tokens = LIST("<start_of_turn>", "<end_of_turn>"),
     .needed = LIST("<start_of_turn>", "<end_of_turn>"),
     .by_tokens = true,
-    .trimmed = true,
     .end = "<end_of_turn>",
-    .alone = GEMMA_CHAT("{user}"),
-    .with_system = GEMMA_CHAT("{system}\n\n{user}"),
+    .alone = GEMMA_CHAT("{user|trim}"),
+    .with_system = GEMMA_CHAT("{system}\n\n{user|trim}"),
 };
 
 /* https://huggingface.co/microsoft/Phi-3-mini-4k-instruct */
@@ -70,10 +68,9 @@ static const struct chat_format llama2 = {
     .name = "Llama-2",
     .tokens = LIST("</s>"),
     .needed = LIST("[INST]", "[/INST]", "<<SYS>>"),
-    .trimmed = true,
     .end = "</s>",
-    .alone = "[INST] {user} [/INST]",
-    .with_system = "[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{user} [/INST]",
+    .alone = "[INST] {user|trim} [/INST]",
+    .with_system = "[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{user|rtrim} [/INST]",
 };
 
 const struct chat_format *const chat_formats[] = {&llama3, &chatml, &gemma, &phi3, &llama2, NULL};
@@ -260,12 +257,11 @@ static bool is_blank(char c)
 }
 
 /* Of the user: bytes that are no UTF-8 become U+FFFD, so that places stay what they are. */
-static void add_foreign(struct rendering *r, const char *text, size_t n)
+static void add_foreign(struct rendering *r, const char *text, size_t n, bool left, bool right)
 {
-    bool trimmed = r->chat->format->trimmed;
-    while (trimmed && n && is_blank(text[n - 1]))
+    while (right && n && is_blank(text[n - 1]))
         n--;
-    while (trimmed && n && is_blank(*text)) {
+    while (left && n && is_blank(*text)) {
         text++;
         n--;
     }
@@ -280,7 +276,9 @@ static void add_foreign(struct rendering *r, const char *text, size_t n)
 }
 
 struct filling {
-    const char *name, *text;
+    const char *name;
+    bool left, right; /* sides on which white space goes */
+    const char *text;
     size_t n;
 };
 
@@ -298,7 +296,7 @@ static bool render(struct rendering *r, const char *form, const struct filling *
         const struct filling *filling = filling_at(form, fillings);
         size_t n = filling ? strlen(filling->name) : 1 + strcspn(form + 1, "{");
         if (filling)
-            add_foreign(r, filling->text, filling->n);
+            add_foreign(r, filling->text, filling->n, filling->left, filling->right);
         else if (!add_own(r, form, n, err))
             return false;
         form += n;
@@ -324,8 +322,12 @@ bool chat_prompt(const struct opened *opened, const struct chat *chat, const cha
     struct prompt prompt = {0};
     system = system ? system : chat->system;
     bool has_system = system && *system;
+    size_t n_system = has_system ? strlen(system) : 0;
     const struct filling fillings[] = {
-        {"{user}", user, n_user}, {"{system}", system, has_system ? strlen(system) : 0}, {NULL, NULL, 0}};
+        {"{user}", false, false, user, n_user},          {"{user|trim}", true, true, user, n_user},
+        {"{user|rtrim}", false, true, user, n_user},     {"{system}", false, false, system, n_system},
+        {"{system|trim}", true, true, system, n_system}, {NULL, false, false, NULL, 0},
+    };
     bool ok = add_beginning(&r, opened, err) &&
               render(&r, has_system ? chat->format->with_system : chat->format->alone, fillings, err) &&
               prompt_of_marked(opened, r.text.data, r.text.length, r.marks, r.n_marks, &prompt, err);

@@ -13,9 +13,9 @@ struct chat_format {
     const char *const *needed;  /* texts that its template has, all of them */
     const char *const *foreign; /* texts of kin that are another form: none of them */
     bool by_tokens;             /* a model without a template has it when it has these tokens */
-    bool trimmed;               /* white space around a text goes */
     const char *end;            /* the token that ends an answer */
-    /* The whole prompt up to where the answer begins, without the beginning of text; {user}, {system}. */
+    /* The whole prompt up to where the answer begins, without the beginning of text. {user} and {system}
+     * stand for what is said; "|trim" takes the white space around it away, "|rtrim" that behind it. */
     const char *alone, *with_system;
     const char *spelt_out; /* what stands in the template before a system text of its own, and ... */
     const char *spelt_end; /* ... behind it; NULL: not looked for */

@@ -109,7 +109,7 @@ static const struct example {
      "bos_token [INST] <<SYS>> [/INST]",
      "A",
      " B </s> ",
-     "{<s>}[INST] <<SYS>>\nA\n<</SYS>>\n\nB </s> [/INST]"},
+     "{<s>}[INST] <<SYS>>\nA\n<</SYS>>\n\n B </s> [/INST]"},
 };
 
 START_TEST(chats_take_the_form_of_their_model)
