@@ -214,6 +214,58 @@ START_TEST(test_linear_scaling)
 }
 END_TEST
 
+/* Frequencies that depend on the length: as ever up to the original context, otherwise beyond it. */
+START_TEST(test_scalings_by_length)
+{
+    static const char *const
+        dynamic =
+            "{" LLAMA ",\"max_position_embeddings\":32,\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4}}",
+        *const longrope = "{" LLAMA ",\"max_position_embeddings\":64,\"original_max_position_embeddings\":32,"
+                          "\"rope_scaling\":{\"type\":\"su\",\"short_factor\":[1,1,1,2,2,2,2,2],"
+                          "\"long_factor\":[4,4,4,4,8,8,8,8]}}";
+    struct model_config c;
+    struct error err;
+    real at[8];
+
+    ck_assert_msg(read_row("llama", dynamic, &c, &err), "%s", err.text);
+    ck_assert(config_rope_grows(&c.ropes[0]));
+    for (size_t length = 16; length <= 64; length *= 2) {
+        /* theta (f n / o - (f - 1))^(d / (d - 2)): 5 at twice the context */
+        double theta = length > 32 ? 10000 * pow(5, 16. / 14) : 10000;
+
+        config_inverse_frequencies(&c.ropes[0], 16, length, at);
+        for (size_t i = 0; i < 8; i++)
+            ck_assert_double_eq_tol((double)at[i] * pow(theta, (double)i / 8), 1, 2e-6);
+    }
+    ck_assert_msg(read_row("phi3", longrope, &c, &err), "%s", err.text);
+    ck_assert_double_eq_tol(c.ropes[0].attention_factor, sqrt(1 + log(2) / log(32)), 1e-12);
+    config_inverse_frequencies(&c.ropes[0], 16, 32, at);
+    ck_assert_double_eq_tol((double)at[7] * pow(10000, 7. / 8), 0.5, 1e-6);
+    config_inverse_frequencies(&c.ropes[0], 16, 33, at);
+    ck_assert_double_eq_tol((double)at[7] * pow(10000, 7. / 8), 0.125, 1e-6);
+}
+END_TEST
+
+/* The fastest pair turns as without scaling, the slowest as with linear scaling (transformers 5.23). */
+START_TEST(test_yarn)
+{
+    struct model_config c;
+    struct error err;
+    real at[8];
+
+    ck_assert_msg(read_row("llama",
+                           "{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,"
+                           "\"original_max_position_embeddings\":64,\"beta_fast\":4}}",
+                           &c, &err),
+                  "%s", err.text);
+    ck_assert(!config_rope_grows(&c.ropes[0]));
+    ck_assert_double_eq_tol(c.ropes[0].attention_factor, 0.1 * log(8) + 1, 1e-12);
+    config_inverse_frequencies(&c.ropes[0], 16, 1, at);
+    ck_assert_double_eq_tol((double)at[0], 1, 1e-6);
+    ck_assert_double_eq_tol((double)at[7] * pow(10000, 7. / 8), 0.125, 1e-6);
+}
+END_TEST
+
 /* Every row reads a config that holds no more than the sizes, and says where the numbers that it asks for are
  * missing. */
 START_TEST(test_every_row_reads)
@@ -295,6 +347,8 @@ int main(void)
     tcase_add_loop_test(tcase, test_bad_configs, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, test_absent_and_null_are_alike);
     tcase_add_test(tcase, test_linear_scaling);
+    tcase_add_test(tcase, test_scalings_by_length);
+    tcase_add_test(tcase, test_yarn);
     tcase_add_test(tcase, test_every_row_reads);
     tcase_add_test(tcase, test_options_of_rows);
     tcase_add_test(tcase, test_alibi);

@@ -255,6 +255,17 @@ START_TEST(rotation_and_its_inverse)
 }
 END_TEST
 
+START_TEST(caps_bend_towards_their_limit)
+{
+    real values[] = {0, 1, -3, 50, -1e6f};
+    static const double want[] = {0, 0.98687660112452, -2.6852478349901765, 4.9999999793884635, -5};
+
+    ops_cap(values, 5, 5);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_double_eq_tol((double)values[i], want[i], 1e-6);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ops");
@@ -270,6 +281,7 @@ int main(void)
     tcase_add_test(tc, softmax_is_a_distribution);
     tcase_add_test(tc, softmax_of_masked_rows);
     tcase_add_loop_test(tc, rotation_and_its_inverse, 0, 2);
+    tcase_add_test(tc, caps_bend_towards_their_limit);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
