@@ -164,6 +164,7 @@ struct run { /* all that one run holds */
     struct progress progress;
     struct command_call call;
     char *line;
+    char noted[256]; /* the last note */
 };
 
 static void run_release(struct run *run)
@@ -186,6 +187,16 @@ static bool check_arity(const struct command *command, unsigned n, struct error 
                      synopsis);
 }
 
+/* Once, if a command would say the same again and again. */
+static void note_once(void *user, const char *sentence)
+{
+    struct run *run = user;
+    if (strcmp(run->noted, sentence) == 0)
+        return;
+    snprintf(run->noted, sizeof run->noted, "%s", sentence);
+    command_note(&run->call, "%s", sentence);
+}
+
 static bool set_up(struct run *run, const struct command *command, struct error *err)
 {
     struct command_call *call = &run->call;
@@ -204,6 +215,8 @@ static bool set_up(struct run *run, const struct command *command, struct error 
         .fs = run->program->fs,
         .progress = progress_report,
         .progress_user = &run->progress,
+        .note = note_once,
+        .note_user = run,
         .cancel = run->program->cancel,
     };
     uint64_t n_threads = threads ? strtoull(threads, NULL, 10) : 0;

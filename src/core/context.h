@@ -16,12 +16,21 @@ struct context {
     void (*progress)(void *user, const char *what, uint64_t done, uint64_t total);
     void *progress_user;
     const volatile sig_atomic_t *cancel; /* non-zero: stop soon, with ERROR_CANCELLED. May be NULL. */
+    /* Something that the user should know before it happens. May be NULL. */
+    void (*note)(void *user, const char *sentence);
+    void *note_user;
 };
 
 static inline void context_progress(const struct context *c, const char *what, uint64_t done, uint64_t total)
 {
     if (c->progress)
         c->progress(c->progress_user, what, done, total);
+}
+
+static inline void context_note(const struct context *c, const char *sentence)
+{
+    if (c->note)
+        c->note(c->note_user, sentence);
 }
 
 /* true to go on; false (ERROR_CANCELLED) once the flag is set. */

@@ -1,6 +1,7 @@
 /* What a pass is made of before it runs: which rows run when, the copied tokens and options, and one block of
  * memory that holds everything that a run writes. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "pass_state.h"
 #include "size.h"
 
-enum { QUERY_BLOCK = 64, MLP_ROWS = 1024 };
+enum { QUERY_BLOCK = 64, MLP_ROWS = 1024, SAID_BYTES = 512 << 20 };
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -383,6 +384,20 @@ static void lay_out(struct pass *pass, struct carver *c)
         lay_out_kept(pass, c);
 }
 
+/* Before it is taken. */
+static void say_size(const struct pass *pass, size_t bytes)
+{
+    char sentence[160], room[64] = "";
+
+    if (bytes < SAID_BYTES)
+        return;
+    if (pass->options.keep_cache)
+        snprintf(room, sizeof room, ", with room for %zu,", pass->longest);
+    snprintf(sentence, sizeof sentence, "activations of %zu tokens%s take %.1f GB of memory", pass->whole.n,
+             room, (double)bytes / 1e9);
+    context_note(pass->context, sentence);
+}
+
 static bool make_workspace(struct pass *pass, struct error *err)
 {
     struct carver carver = {0};
@@ -393,10 +408,12 @@ static bool make_workspace(struct pass *pass, struct error *err)
     lay_out(pass, &carver);
     if (!ok || carver.overflow)
         return error_memory(err, "preparing a pass");
+    say_size(pass, carver.used);
     pass->workspace = memory_aligned(carver.used, 1);
     if (!pass->workspace)
-        return error_set(err, ERROR_MEMORY, "out of memory while preparing a pass, which takes %zu MB",
-                         carver.used >> 20);
+        return error_set(err, ERROR_MEMORY,
+                         "out of memory for the activations of %zu tokens, which take %.1f GB", pass->whole.n,
+                         (double)carver.used / 1e9);
     pass->bytes += carver.used;
     carver = (struct carver){.base = pass->workspace};
     lay_out(pass, &carver);

@@ -639,6 +639,37 @@ START_TEST(test_cancel)
 }
 END_TEST
 
+static void on_note(void *user, const char *sentence)
+{
+    snprintf(user, 128, "%s", sentence);
+}
+
+/* Half a gigabyte of activations is said before it is taken; less is not worth a word. */
+START_TEST(test_large_activations_are_said)
+{
+    static const uint32_t ids[] = {1, 2, 3};
+    const struct sequence sequence = {ids, 3};
+    const size_t capacities[] = {64, 1 << 20};
+    struct engine e;
+
+    engine_open(&e, "LANCET_NUMERICS", "tiny-llama", 1);
+    e.model->config.context = 1 << 20;
+    for (size_t i = 0; i < 2; i++) {
+        struct pass_options options = {.keep_cache = true, .capacity = capacities[i]};
+        struct pass *pass;
+        char note[128] = "";
+
+        e.context.note = on_note;
+        e.context.note_user = note;
+        ck_ok(&e, pass_new(&e.context, e.model, &sequence, 1, &options, &pass, &e.err));
+        ck_assert_str_eq(note,
+                         i ? "activations of 3 tokens, with room for 1048576, take 0.6 GB of memory" : "");
+        pass_free(pass);
+    }
+    engine_close(&e);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forward");
@@ -656,6 +687,7 @@ int main(void)
     tcase_add_loop_test(tcase, test_every_site, 0, N_MODELS);
     tcase_add_loop_test(tcase, test_refusals, 0, N_MODELS);
     tcase_add_test(tcase, test_cancel);
+    tcase_add_test(tcase, test_large_activations_are_said);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }
