@@ -269,8 +269,7 @@ bool gguf_config(const struct checkpoint *checkpoint, char **out, size_t *n, str
     json_write_object_begin(&w);
     bool ok = write_config(checkpoint, &w, err);
     json_write_object_end(&w);
-    ok = ok && json_write_finish(&w, "config.json", err);
-    if (ok && s.failed)
+    if (ok && (!json_write_finish(&w, "config.json", err) || s.failed))
         ok = error_memory(err, "reading metadata");
     if (ok) {
         *n = s.length;

@@ -388,8 +388,8 @@ static bool write_all(const struct vocabulary_reader *r, struct str *s, struct e
     write_template(r, &w);
     bool ok = write_model(r, &w, err);
     json_write_object_end(&w);
-    return ok && json_write_finish(&w, "tokenizer.json", err) &&
-           (!s->failed || error_memory(err, "writing a vocabulary"));
+    return ok && ((json_write_finish(&w, "tokenizer.json", err) && !s->failed) ||
+                  error_memory(err, "writing a vocabulary"));
 }
 
 bool gguf_metadata_tokenizer(const struct gguf *gguf, char **out, size_t *n, struct error *err)
