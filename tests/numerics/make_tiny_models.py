@@ -1,13 +1,14 @@
 """Makes tests/numerics/tiny-*: one tiny random model for each architecture, with what transformers computes of it in
 float32 (eager attention) for two prompts. Committed, so that the suite runs without Python:
 
-    pip install torch==2.13.0 transformers==5.23.0 safetensors; python tests/numerics/make_tiny_models.py
+    pip install torch==2.13.0 transformers==5.23.0 safetensors; python tests/numerics/make_tiny_models.py [NAME ...]
 
 expected.safetensors holds for prompt i: ids.i [T], logits.i [T, V], states.i [layers, T, width] (residual stream before
 layer 0 .. before the last layer), attention.i [layers, heads, T, T].
 """
 
 import os
+import sys
 
 import safetensors.torch
 import torch
@@ -17,6 +18,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LENGTHS = (7, 19)
 ROPE3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
          "original_max_position_embeddings": 16}
+
+LONGROPE = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0, 1.2, 1.5, 2.0],
+            "long_factor": [2.0, 3.0, 4.0, 8.0]}
+
+
+def small(name, **options):
+    """A config by the name of its class, in the terms of Llama's kin."""
+    return getattr(transformers, name)(**{"vocab_size": 53, "hidden_size": 16, "intermediate_size": 24,
+                                          "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1,
+                                          "max_position_embeddings": 64, "bos_token_id": 0, "eos_token_id": 0,
+                                          "pad_token_id": None, **options}), torch.float16
+
 
 MODELS = {
     "gpt2": (transformers.GPT2Config(vocab_size=53, n_positions=24, n_embd=24, n_layer=3, n_head=3, n_inner=40,
@@ -31,6 +44,34 @@ MODELS = {
                                              layer_types=["sliding_attention", "sliding_attention", "full_attention",
                                                           "sliding_attention", "full_attention"],
                                              bos_token_id=0, eos_token_id=1), torch.bfloat16),
+    "bloom": (transformers.BloomConfig(vocab_size=53, hidden_size=18, n_layer=3, n_head=3, bos_token_id=0,
+                                       eos_token_id=0), torch.float16),
+    "cohere": small("CohereConfig", logit_scale=0.5, use_qk_norm=True),
+    "falcon": small("FalconConfig", num_attention_heads=4, new_decoder_architecture=True, num_kv_heads=2,
+                    ffn_hidden_size=24),
+    "gemma": small("GemmaConfig", head_dim=12),
+    "gemma2": small("Gemma2Config", head_dim=8, sliding_window=5, query_pre_attn_scalar=10,
+                    attn_logit_softcapping=2.0, final_logit_softcapping=5.0),
+    "glm4": small("Glm4Config", head_dim=8),
+    "gpt_neo": (transformers.GPTNeoConfig(vocab_size=53, hidden_size=16, num_layers=3, num_heads=2, intermediate_size=24,
+                                          max_position_embeddings=64, window_size=5, bos_token_id=0, eos_token_id=0,
+                                          attention_types=[[["global", "local", "global"], 1]]), torch.float16),
+    "gpt_neox": small("GPTNeoXConfig", rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                                       "partial_rotary_factor": 0.5}),
+    "gptj": (transformers.GPTJConfig(vocab_size=53, n_positions=64, n_embd=16, n_layer=3, n_head=2, rotary_dim=4,
+                                     n_inner=24, bos_token_id=0, eos_token_id=0), torch.float16),
+    "granite": small("GraniteConfig", embedding_multiplier=2.0, attention_multiplier=0.3, residual_multiplier=0.7,
+                     logits_scaling=2.0),
+    "mistral": small("MistralConfig", sliding_window=5, head_dim=10),
+    "olmo2": small("Olmo2Config"),
+    "opt": small("OPTConfig", ffn_dim=24, do_layer_norm_before=False, word_embed_proj_dim=12),
+    "phi": small("PhiConfig", qk_layernorm=True),
+    "phi3": small("Phi3Config", original_max_position_embeddings=64, rope_parameters=LONGROPE),
+    "qwen2": small("Qwen2Config"),
+    "qwen3": small("Qwen3Config", head_dim=6),
+    "smollm3": small("SmolLM3Config", no_rope_layers=[1, 0, 1]),
+    "stablelm": small("StableLmConfig", qk_layernorm=True, use_parallel_residual=True, use_qkv_bias=True),
+    "starcoder2": small("Starcoder2Config", sliding_window=6),
 }
 
 
@@ -63,5 +104,5 @@ def make(name):
 
 
 if __name__ == "__main__":
-    for model_name in MODELS:
+    for model_name in sys.argv[1:] or MODELS:
         make(model_name)

@@ -9,8 +9,13 @@
 #define LOGITS_LIMIT 2e-4 /* of the logits' standard deviation */
 #define STATE_LIMIT 1e-5
 
-static const char *const models[] = {"tiny-gpt2", "tiny-llama", "tiny-gemma3"};
-enum { N_MODELS = 3, N_PROMPTS = 2, LONGEST = 24 };
+static const char *const models[] = {
+    "tiny-gpt2",    "tiny-llama",   "tiny-gemma3",  "tiny-bloom",    "tiny-cohere",     "tiny-falcon",
+    "tiny-gemma",   "tiny-gemma2",  "tiny-glm4",    "tiny-gpt_neo",  "tiny-gpt_neox",   "tiny-gptj",
+    "tiny-granite", "tiny-mistral", "tiny-olmo2",   "tiny-opt",      "tiny-phi",        "tiny-phi3",
+    "tiny-qwen2",   "tiny-qwen3",   "tiny-smollm3", "tiny-stablelm", "tiny-starcoder2",
+};
+enum { N_MODELS = sizeof models / sizeof *models, N_PROMPTS = 2, LONGEST = 24 };
 
 struct expected {
     struct checkpoint *file;
@@ -465,7 +470,7 @@ START_TEST(test_keys_only)
         pass_free(pass);
         found[k] = key.data;
     }
-    ck_assert(found[0][0] != 0);
+    ck_assert_double_gt(deviation(found[0], e.model->config.ff), 0);
     ck_assert(memcmp(found[0], found[1], e.model->config.ff * sizeof(real)) == 0);
     free(found[0]);
     free(found[1]);
@@ -482,7 +487,7 @@ static void clear(void *user, const struct tap_view *view)
     memset(view->data, 0, view->n_rows * view->width * sizeof(real));
 }
 
-/* With both halves of every layer silenced the stream stays the embedding. */
+/* With both halves of every layer silenced the stream stays the embedding, but where it is normed. */
 START_TEST(test_taps_write)
 {
     struct engine e;
@@ -505,7 +510,8 @@ START_TEST(test_taps_write)
                        &(struct pass_options){.taps = taps, .n_taps = 4}, &pass, &e.err));
     ck_ok(&e, pass_run(pass, &e.err));
     ck_assert(in.data[0] != 0);
-    ck_assert(memcmp(in.data, out.data, width * sizeof(real)) == 0);
+    ck_assert(e.model->layer_vector[0][ROLE_STATE_NORM] ||
+              memcmp(in.data, out.data, width * sizeof(real)) == 0);
     free(in.data);
     free(out.data);
     pass_free(pass);
