@@ -129,8 +129,9 @@ def tiny_models():
     }
 
 
-# What transformers' own reader of GGUF does not know, or reads otherwise (of gpt2 not the size of the vocabulary).
-NOT_READ = {"gpt2", "gpt2-bf16", "granite", "olmo2", "stablelm", "phi3", "starcoder2", "gemma2", "llama-biases", "llama-f16-llama3"}
+# What transformers' own reader of GGUF does not know, or reads otherwise (of gpt2 not the size of the vocabulary, of gemma3 not
+# the scale of attention, which follows from the width of a head).
+NOT_READ = {"gpt2", "gpt2-bf16", "gemma3", "gemma3-bf16", "granite", "olmo2", "stablelm", "phi3", "starcoder2", "gemma2", "llama-biases", "llama-f16-llama3"}
 
 
 def logits_of(program, path, prompts, vocabulary):
