@@ -330,7 +330,33 @@ def recipe_seeds():
     yield "bad-utf16", "merge_method: linear".encode("utf-16")
 
 
-TARGETS = {"recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "gguf": gguf_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds, "tokenizer_model": tokenizer_model_seeds}
+def config_seeds():
+    sizes = {"vocab_size": 31, "hidden_size": 32, "n_embd": 32, "num_hidden_layers": 3, "n_layer": 3, "num_attention_heads": 4,
+             "n_head": 4, "num_key_value_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64, "head_dim": 8}
+    more = {
+        "gpt2": {}, "gpt_neo": {"attention_types": [[["global", "local"], 1], [["global"], 1]]}, "gptj": {"rotary_dim": 4},
+        "gpt_neox": {"rotary_pct": 0.5}, "opt": {"do_layer_norm_before": False, "word_embed_proj_dim": 16}, "bloom": {},
+        "llama": {"rope_scaling": {"type": "llama3", "factor": 8, "original_max_position_embeddings": 32}},
+        "mistral": {"sliding_window": 8, "rope_parameters": {"rope_type": "yarn", "factor": 4, "mscale": 1, "mscale_all_dim": 2}},
+        "qwen2": {"use_sliding_window": True, "max_window_layers": 1}, "qwen3": {"rope_scaling": {"type": "dynamic", "factor": 2}},
+        "gemma": {"hidden_act": "gelu"}, "gemma2": {"final_logit_softcapping": None},
+        "gemma3_text": {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+                        "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8}}},
+        "phi": {"qk_layernorm": True, "partial_rotary_factor": 0.5},
+        "phi3": {"rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [2, 2, 4, 4]}},
+        "falcon": {"new_decoder_architecture": True, "num_kv_heads": 2}, "stablelm": {"use_parallel_residual": True},
+        "starcoder2": {"use_bias": False}, "olmo2": {}, "cohere": {"use_qk_norm": True},
+        "granite": {"residual_multiplier": 0.2, "logits_scaling": 8}, "smollm3": {"no_rope_layers": [1, 0, 1]}, "glm4": {},
+    }
+    for model_type, options in more.items():
+        yield "good-" + model_type, json.dumps({"model_type": model_type, **sizes, **options}).encode()
+    yield "good-falcon-rw", json.dumps({"model_type": "falcon", **sizes, "alibi": True, "multi_query": False,
+                                        "parallel_attn": False}).encode()
+    yield "bad-heads", json.dumps({"model_type": "llama", **sizes, "num_key_value_heads": 3}).encode()
+    yield "bad-partial", json.dumps({"model_type": "stablelm", **sizes, "partial_rotary_factor": 1e-9}).encode()
+
+
+TARGETS = {"config": config_seeds, "recipe": recipe_seeds, "journal": journal_seeds, "safetensors": safetensors_seeds, "gguf": gguf_seeds, "index": index_seeds, "tokenizer": tokenizer_seeds, "tokenizer_model": tokenizer_model_seeds}
 
 
 def main():
