@@ -190,6 +190,20 @@ static bool write_folder(struct job *job, const char *directory, struct error *e
     return ok;
 }
 
+/* What was written, opened as any model is: every tensor there, and the config the same. */
+static bool check_file(const struct job *job, struct error *err)
+{
+    const struct context *context = &job->call->context;
+    struct checkpoint_options how = {.mode = CHECKPOINT_READ};
+    struct checkpoint *checkpoint = NULL;
+    struct model *model = NULL;
+    bool ok = checkpoint_open(context, gguf_file_path(job->file), &how, &checkpoint, err) &&
+              model_open(context, checkpoint, &model, err) && gguf_metadata_check(job->model, model, err);
+    model_close(model);
+    checkpoint_close(checkpoint);
+    return ok;
+}
+
 static bool write_file(struct job *job, const char *path, struct error *err)
 {
     struct gguf_values values = {0};
@@ -198,7 +212,7 @@ static bool write_file(struct job *job, const char *path, struct error *err)
               gguf_metadata_put_tokenizer(job->model, &values, &tokenizer, err) &&
               gguf_file_begin(&job->call->context, path, option_given(job->call, "force"), job->plans,
                               job->conversion->n, &values, &job->file, err) &&
-              write_tensors(job, err) && gguf_file_commit(job->file, err);
+              write_tensors(job, err) && check_file(job, err) && gguf_file_commit(job->file, err);
     gguf_file_free(job->file);
     str_release(&values.text);
     if (ok && !tokenizer)

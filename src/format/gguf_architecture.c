@@ -22,6 +22,8 @@ static const struct gguf_key layer_norm[] = {{"layer_norm_eps", "attention.layer
                                              {0}};
 static const struct gguf_key rope[] = {{"rope_theta", "rope.freq_base", GGUF_F32}, {0}};
 static const struct gguf_key window[] = {{"sliding_window", "attention.sliding_window", GGUF_U32}, {0}};
+static const struct gguf_key pattern[] = {
+    {"sliding_window_pattern", "attention.sliding_window_pattern", GGUF_U32}, {0}};
 static const struct gguf_key parallel[] = {{"use_parallel_residual", "use_parallel_residual", GGUF_BOOL},
                                            {0}};
 static const struct gguf_key caps[] = {
@@ -213,7 +215,7 @@ static const struct gguf_architecture architectures_known[] = {
     {.name = "gemma3",
      .model_type = "gemma3_text",
      .class_name = "Gemma3ForCausalLM",
-     .keys = KEYS(sizes, rms, rope, window, caps),
+     .keys = KEYS(sizes, rms, rope, window, pattern, caps),
      .facts = gemma_facts,
      .traits = GGUF_NORM_PLUS_ONE,
      .more = gemma_scale},

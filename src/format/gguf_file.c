@@ -70,6 +70,11 @@ bool gguf_file_put(struct gguf_file *file, uint64_t offset, const void *bytes, s
     return fs_write_at(file->context->fs, file->fd, quote(file->path).text, bytes, n, offset, err);
 }
 
+const char *gguf_file_path(const struct gguf_file *file)
+{
+    return file->temporary;
+}
+
 bool gguf_file_commit(struct gguf_file *file, struct error *err)
 {
     const struct fs *fs = file->context->fs;

@@ -2,6 +2,7 @@
  * was read, the rest from the text of config.json. */
 #include "gguf_metadata.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,6 +146,71 @@ static bool put_all(const struct writer *w, enum dtype dtype, struct error *err)
     put_u32(w, "attention.value_length", c->head_dim);
     put_u32(w, "vocab_size", c->vocabulary);
     return put_rope(w, err);
+}
+
+/* ---- what came of it ---- */
+
+static bool same_rope(const struct model_config *a, const struct model_config *b, size_t i)
+{
+    real x[256], y[256];
+    size_t n = a->rotary_dim / 2, lengths[] = {1, a->context};
+
+    if (n > sizeof x / sizeof *x)
+        return memcmp(&a->ropes[i], &b->ropes[i], sizeof a->ropes[i]) == 0;
+    for (size_t k = 0; k < 2; k++) {
+        config_inverse_frequencies(&a->ropes[i], a->rotary_dim, lengths[k], x);
+        config_inverse_frequencies(&b->ropes[i], b->rotary_dim, lengths[k], y);
+        for (size_t f = 0; f < n; f++)
+            if (!(fabs((double)x[f] - (double)y[f]) <= 1e-5 * fabs((double)x[f])))
+                return false;
+    }
+    return fabs(a->ropes[i].attention_factor - b->ropes[i].attention_factor) <= 1e-5;
+}
+
+/* What of the layers differs, or NULL. */
+static const char *layers_differ(const struct model_config *a, const struct model_config *b)
+{
+    for (size_t l = 0; l < a->n_layers; l++)
+        if (a->window[l] != b->window[l] || a->rope_of[l] != b->rope_of[l])
+            return "windows and rope of its layers";
+    for (size_t i = 0; i < a->n_ropes; i++)
+        if (!same_rope(a, b, i))
+            return "scaling of rope";
+    return NULL;
+}
+
+bool gguf_metadata_check(const struct model *source, const struct model *written, struct error *err)
+{
+    const struct model_config *a = &source->config, *b = &written->config;
+    const struct {
+        const char *name;
+        double a, b;
+    } numbers[] = {{"width of heads", (double)a->head_dim, (double)b->head_dim},
+                   {"part of heads that rotates", (double)a->rotary_dim, (double)b->rotary_dim},
+                   {"heads of keys", (double)a->n_kv_heads, (double)b->n_kv_heads},
+                   {"context", (double)a->context, (double)b->context},
+                   {"features", a->features, b->features},
+                   {"activation", a->activation, b->activation},
+                   {"epsilon of norms", a->norm_eps, b->norm_eps},
+                   {"scale of attention", a->attention_scale, b->attention_scale},
+                   {"scale of attention by layer", a->scale_by_layer, b->scale_by_layer},
+                   {"scale of the embedding", a->embedding_scale, b->embedding_scale},
+                   {"scale of what layers add", a->residual_scale, b->residual_scale},
+                   {"scale of logits", a->logit_scale, b->logit_scale},
+                   {"cap of attention", a->attention_cap, b->attention_cap},
+                   {"cap of logits", a->logit_cap, b->logit_cap},
+                   {"number of ropes", (double)a->n_ropes, (double)b->n_ropes},
+                   {"ALiBi", a->alibi, b->alibi}};
+    const char *differs = NULL;
+
+    for (size_t i = 0; !differs && i < sizeof numbers / sizeof *numbers; i++)
+        if (!(fabs(numbers[i].a - numbers[i].b) <= 1e-6 * fabs(numbers[i].a)))
+            differs = numbers[i].name;
+    if (!differs)
+        differs = layers_differ(a, b);
+    return !differs ||
+           error_set(err, ERROR_UNSUPPORTED, "%s: a GGUF of type %s cannot say what it is like: %s",
+                     quote(source->checkpoint->path).text, source->architecture->model_type, differs);
 }
 
 bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_values *values,

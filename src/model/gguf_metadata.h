@@ -8,6 +8,9 @@
 /* Sizes, kinds and scales of a model in safetensors, from its config; `dtype` is that of most matrices. */
 bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_values *values,
                        struct error *err);
+/* Whether what was written, opened, is the same model: ERROR_UNSUPPORTED names what a GGUF of its
+ * architecture cannot say (a scale, windows of layers, rope scaling). */
+bool gguf_metadata_check(const struct model *source, const struct model *written, struct error *err);
 /* The vocabulary, merges and special tokens of its tokenizer.json (BPE, of bytes or of characters with bytes
  * in reserve): *done is false when it has none, or one of another kind. */
 bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *values, bool *done,
