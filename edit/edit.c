@@ -5,6 +5,7 @@
 
 #include "continuation.h"
 #include "edit_gates.h"
+#include "edit_site.h"
 #include "linalg.h"
 #include "memory.h"
 
@@ -168,9 +169,13 @@ static bool check_reach(const struct edit *edit, const struct edit_item *item, s
 
 static bool check_layers(const struct edit *edit, struct error *err)
 {
-    for (size_t i = 0; i < edit->n_items; i++)
-        if (!check_reach(edit, &edit->items[i], err))
-            return about(edit, &edit->items[i], err);
+    for (size_t i = 0; i < edit->n_items; i++) {
+        const struct edit_item *item = &edit->items[i];
+        if (!check_reach(edit, item, err) ||
+            (!item->nothing_to_do && !edit_site_check(edit->context, edit->model, &item->rows.rows[0],
+                                                      item->rows.subject[0], item->layer, err)))
+            return about(edit, item, err);
+    }
     return true;
 }
 

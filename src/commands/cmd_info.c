@@ -90,6 +90,11 @@ static void model_lines(struct page *page, const struct model *model)
     if (c->n_kv_heads != c->n_heads)
         str_printf(s, " (%zu for keys and values)", c->n_kv_heads);
     str_printf(s, " of %zu, MLP %zu\n", c->head_dim, c->ff);
+    if (c->experts.n) {
+        label(page, "experts");
+        str_printf(s, "%zu of width %zu, of which a token uses %zu%s\n", c->experts.n, c->experts.ff,
+                   c->experts.used, c->experts.shared_ff ? ", and a shared one" : "");
+    }
     label(page, "vocabulary");
     str_printf(s, "%zu tokens%s\n", c->vocabulary, c->tied ? ", output tied to the embedding" : "");
     label(page, "context");
@@ -163,8 +168,13 @@ static void write_model(struct json_write *w, const struct info *info)
     json_write_member_bool(w, "tied", c->tied);
     json_write_key(w, "edit_sites");
     json_write_array_begin(w);
-    for (size_t layer = 0; layer + 1 < c->n_layers; layer++)
-        json_write_string(w, model_site(model, layer)->tensor->name);
+    for (size_t layer = 0; layer + 1 < c->n_layers; layer++) {
+        size_t n;
+        const struct weight *sites = model_sites(model, layer, &n);
+        for (size_t i = 0; i < n; i++)
+            if (i == 0 || sites[i].tensor != sites[i - 1].tensor)
+                json_write_string(w, sites[i].tensor->name);
+    }
     json_write_array_end(w);
 }
 

@@ -19,12 +19,15 @@
     ROW(granite)                                                                                             \
     ROW(llama)                                                                                               \
     ROW(mistral)                                                                                             \
+    ROW(mixtral)                                                                                             \
     ROW(olmo2)                                                                                               \
     ROW(opt)                                                                                                 \
     ROW(phi)                                                                                                 \
     ROW(phi3)                                                                                                \
     ROW(qwen2)                                                                                               \
+    ROW(qwen2_moe)                                                                                           \
     ROW(qwen3)                                                                                               \
+    ROW(qwen3_moe)                                                                                           \
     ROW(smollm3)                                                                                             \
     ROW(stablelm)                                                                                            \
     ROW(starcoder2)
@@ -68,12 +71,22 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_MID_NORM_BIAS] = "bias of the norm of the stream after attention",
     [ROLE_MLP_NORM] = "norm before the MLP",
     [ROLE_MLP_NORM_BIAS] = "bias of the norm before the MLP",
+    [ROLE_ROUTER] = "router",
+    [ROLE_ROUTER_BIAS] = "bias of the router",
     [ROLE_GATE] = "gate projection",
     [ROLE_GATE_BIAS] = "gate bias",
     [ROLE_UP] = "up projection",
     [ROLE_UP_BIAS] = "up bias",
     [ROLE_DOWN] = "down projection",
     [ROLE_DOWN_BIAS] = "down bias",
+    [ROLE_SHARED_ROUTER] = "gate of the shared expert",
+    [ROLE_SHARED_ROUTER_BIAS] = "bias of the gate of the shared expert",
+    [ROLE_SHARED_GATE] = "gate projection of the shared expert",
+    [ROLE_SHARED_GATE_BIAS] = "gate bias of the shared expert",
+    [ROLE_SHARED_UP] = "up projection of the shared expert",
+    [ROLE_SHARED_UP_BIAS] = "up bias of the shared expert",
+    [ROLE_SHARED_DOWN] = "down projection of the shared expert",
+    [ROLE_SHARED_DOWN_BIAS] = "down bias of the shared expert",
     [ROLE_MLP_POST_NORM] = "norm after the MLP",
     [ROLE_MLP_POST_NORM_BIAS] = "bias of the norm after the MLP",
     [ROLE_STATE_NORM] = "norm of the stream after the MLP",

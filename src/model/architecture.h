@@ -49,12 +49,22 @@ enum role {
     ROLE_MID_NORM_BIAS,
     ROLE_MLP_NORM,
     ROLE_MLP_NORM_BIAS,
+    ROLE_ROUTER, /* of a layer with experts, whose gate, up and down are lists */
+    ROLE_ROUTER_BIAS,
     ROLE_GATE,
     ROLE_GATE_BIAS,
     ROLE_UP,
     ROLE_UP_BIAS,
     ROLE_DOWN,
     ROLE_DOWN_BIAS,
+    ROLE_SHARED_ROUTER, /* of the expert that every token goes to */
+    ROLE_SHARED_ROUTER_BIAS,
+    ROLE_SHARED_GATE,
+    ROLE_SHARED_GATE_BIAS,
+    ROLE_SHARED_UP,
+    ROLE_SHARED_UP_BIAS,
+    ROLE_SHARED_DOWN,
+    ROLE_SHARED_DOWN_BIAS,
     ROLE_MLP_POST_NORM, /* of what the MLP adds */
     ROLE_MLP_POST_NORM_BIAS,
     ROLE_STATE_NORM, /* of the stream after the MLP's add */
@@ -78,6 +88,10 @@ enum dimension {
     DIM_HEAD,
     DIM_HEADS,    /* how many heads */
     DIM_KV_HEADS, /* how many key/value heads */
+    DIM_ONE,
+    DIM_EXPERTS, /* how many experts */
+    DIM_EXPERT_FF,
+    DIM_SHARED_FF, /* of the expert that every token goes to */
     DIM_COUNT
 };
 
@@ -89,6 +103,9 @@ enum fused {
     FUSED_GATE_UP   /* gate, up */
 };
 
+/* Which layers have a tensor. */
+enum layers { LAYERS_ALL, LAYERS_DENSE, LAYERS_WITH_EXPERTS };
+
 struct tensor_role { /* one tensor of the architecture, or a slice of one */
     enum role role;
     const char *name;       /* "{}" stands for the layer, "[]" for the item of a list */
@@ -98,6 +115,8 @@ struct tensor_role { /* one tensor of the architecture, or a slice of one */
     bool transposed;      /* stored [in, out] */
     bool by_head;         /* a vector that is stored as [heads, head_dim] */
     enum dimension items; /* so many tensors of this shape, a list; DIM_NONE: one */
+    bool stacked;         /* the list is one tensor [items, out, in] */
+    enum layers layers;
     unsigned when;        /* features that must all be on */
     unsigned unless;      /* features that must be off */
 };

@@ -168,19 +168,13 @@ static bool multiply(const struct pass *pass, size_t layer, enum role role, cons
                                     err);
 }
 
-/* g->x [out]: gradient of the layer's output in, of its middle state out. That of the MLP's input goes with
- * it, or in a parallel layer waits in g->parallel. */
-static bool mlp_backward(struct pass *pass, size_t layer, const struct batch *out,
-                         const struct activations *a, struct error *err)
+static bool dense_backward(struct pass *pass, size_t layer, size_t n, const struct activations *a,
+                           const real *d_value, real *d_in, struct error *err)
 {
     const struct model_config *c = &pass->model->config;
     struct gradients *g = &pass->gradient;
-    real *d_in = pass_is_parallel(pass) ? g->parallel : g->normed;
-    const real *d_value;
 
-    stream_backward(pass, layer, ROLE_STATE_NORM, a->sum, out->n);
-    d_value = add_backward(pass, layer, ROLE_MLP_POST_NORM, a->value, out->n);
-    if (!multiply(pass, layer, ROLE_DOWN, d_value, out->n, false, g->mlp_key, err))
+    if (!multiply(pass, layer, ROLE_DOWN, d_value, n, false, g->mlp_key, err))
         return false;
     rows_run(&(struct row_job){.row = activate_backward_row,
                                .pass = pass,
@@ -189,9 +183,40 @@ static bool mlp_backward(struct pass *pass, size_t layer, const struct batch *ou
                                .b = c->gated ? a->up : NULL,
                                .y = g->up,
                                .z = g->mlp_key},
-             out->n);
-    if (!multiply(pass, layer, c->gated ? ROLE_GATE : ROLE_UP, g->mlp_key, out->n, false, d_in, err) ||
-        (c->gated && !multiply(pass, layer, ROLE_UP, g->up, out->n, true, d_in, err)))
+             n);
+    if (!multiply(pass, layer, c->gated ? ROLE_GATE : ROLE_UP, g->mlp_key, n, false, d_in, err) ||
+        (c->gated && !multiply(pass, layer, ROLE_UP, g->up, n, true, d_in, err)))
+        return false;
+    return true;
+}
+
+/* In the pieces in which they went forward. */
+static bool experts_rows_backward(struct pass *pass, size_t layer, size_t n, const struct activations *a,
+                                  const real *d_value, real *d_in, struct error *err)
+{
+    size_t width = pass->model->config.width, now;
+
+    for (size_t first = 0; first < n; first += now) {
+        now = n - first < pass->mlp_rows ? n - first : pass->mlp_rows;
+        if (!experts_backward(pass, layer, a, first, now, d_value + first * width, d_in + first * width, err))
+            return false;
+    }
+    return true;
+}
+
+/* g->x [out]: gradient of the layer's output in, of its middle state out. That of the MLP's input goes with
+ * it, or in a parallel layer waits in g->parallel. */
+static bool mlp_backward(struct pass *pass, size_t layer, const struct batch *out,
+                         const struct activations *a, struct error *err)
+{
+    struct gradients *g = &pass->gradient;
+    real *d_in = pass_is_parallel(pass) ? g->parallel : g->normed;
+    const real *d_value;
+
+    stream_backward(pass, layer, ROLE_STATE_NORM, a->sum, out->n);
+    d_value = add_backward(pass, layer, ROLE_MLP_POST_NORM, a->value, out->n);
+    if (!(pass_has_experts(pass, layer) ? experts_rows_backward : dense_backward)(pass, layer, out->n, a,
+                                                                                 d_value, d_in, err))
         return false;
     if (!pass_is_parallel(pass))
         norm_backward(pass, layer, ROLE_MLP_NORM, NULL, a->mid, d_in, out->n, g->x);

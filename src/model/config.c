@@ -258,6 +258,9 @@ bool config_check(const char *name, const struct model_config *config, struct er
         return error_set(err, ERROR_UNSUPPORTED,
                          "%s: embeddings of width %zu in a stream of width %zu are more than lancet takes",
                          name, config->embedding_width, config->width);
+    if (config->experts.used > config->experts.n)
+        return error_set(err, ERROR_FORMAT, "%s: a token cannot use %zu of %zu experts", name,
+                         config->experts.used, config->experts.n);
     if (config->n_heads * config->head_dim > CONFIG_MAX_WIDTH)
         return error_set(err, ERROR_FORMAT, "%s: %zu heads of %zu dimensions are more than lancet takes (%d)",
                          name, config->n_heads, config->head_dim, CONFIG_MAX_WIDTH);

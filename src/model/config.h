@@ -43,6 +43,7 @@ enum {
     CONFIG_MAX_VOCABULARY = 1 << 24,
     CONFIG_MAX_CONTEXT = 1 << 26,
     CONFIG_MAX_LONG_FACTORS = 256,
+    CONFIG_MAX_EXPERTS = 1024,
     CONFIG_NO_ROPE = 255 /* in rope_of: the layer has none */
 };
 
@@ -64,6 +65,15 @@ struct rope_config { /* config_inverse_frequencies says what it means */
     double attention_factor; /* cosine and sine are multiplied by it; 1 without */
     size_t original_context;
     float short_factors[CONFIG_MAX_LONG_FACTORS], long_factors[CONFIG_MAX_LONG_FACTORS];
+};
+
+struct expert_config { /* the MLP of a layer, in several copies */
+    size_t n;         /* 0: no layer has experts */
+    size_t used;      /* by a token */
+    size_t ff;        /* width of each */
+    size_t shared_ff; /* of one more that every token goes to, behind a gate of its own; 0: none */
+    bool normalised;  /* the weights of those in use add up to 1 */
+    bool in_layer[CONFIG_MAX_LAYERS];
 };
 
 struct model_config {
@@ -91,6 +101,7 @@ struct model_config {
     size_t
         window[CONFIG_MAX_LAYERS]; /* 0: all positions; else query q sees keys k with 0 <= q - k < window */
     uint8_t rope_of[CONFIG_MAX_LAYERS]; /* index into ropes, or CONFIG_NO_ROPE */
+    struct expert_config experts;
     int64_t bos;                        /* -1: none */
 };
 

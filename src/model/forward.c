@@ -65,6 +65,11 @@ bool pass_is_parallel(const struct pass *pass)
     return pass->model->config.features & FEATURE_PARALLEL;
 }
 
+bool pass_has_experts(const struct pass *pass, size_t layer)
+{
+    return pass->model->config.experts.in_layer[layer];
+}
+
 void pass_norm(const struct model_config *config, const real *x, const real *w, const real *b, size_t n,
                real *y)
 {
@@ -108,6 +113,7 @@ void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data,
         .width = width,
         .row_sequence = batch->sequence + first,
         .row_position = batch->position + first,
+        .expert = batch->expert,
     };
 
     for (size_t i = 0; n && i < pass->options.n_taps; i++) {
@@ -274,6 +280,13 @@ static void activate_row(const struct row_job *job, size_t row)
             y[i] *= up[i];
 }
 
+void forward_activate(const struct pass *pass, const real *hidden, const real *up, size_t n, size_t width,
+                      real *key)
+{
+    rows_run(&(struct row_job){.row = activate_row, .pass = pass, .width = width, .a = hidden, .b = up, .y = key},
+             n);
+}
+
 void batch_pick(const struct batch *batch, const real *from, size_t width, real *to)
 {
     for (size_t row = 0; row < batch->n; row++)
@@ -370,7 +383,7 @@ static void attention_half(const struct pass *pass, size_t layer, const struct b
         forward_norm(pass, layer, ROLE_MLP_NORM, a->mid, n, pass->normed);
 }
 
-static bool ends_at_key(const struct pass *pass, size_t layer)
+bool forward_ends_at_key(const struct pass *pass, size_t layer)
 {
     return pass->options.keys_only && layer + 1 == pass->n_layers;
 }
@@ -388,12 +401,9 @@ static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *
     pass_tap(pass, SITE_MLP_HIDDEN, layer, hidden, batch, first, n, c->ff);
     if (c->gated)
         pass_matmul(pass, layer, ROLE_UP, normed, n, up);
-    rows_run(
-        &(struct row_job){
-            .row = activate_row, .pass = pass, .width = c->ff, .a = hidden, .b = up, .y = pass->mlp_key},
-        n);
+    forward_activate(pass, hidden, up, n, c->ff, pass->mlp_key);
     pass_tap(pass, SITE_MLP_KEY, layer, pass->mlp_key, batch, first, n, c->ff);
-    if (!ends_at_key(pass, layer))
+    if (!forward_ends_at_key(pass, layer))
         pass_matmul(pass, layer, ROLE_DOWN, pass->mlp_key, n, a->value + first * c->width);
 }
 
@@ -415,17 +425,18 @@ static void mlp_half(const struct pass *pass, size_t layer, const struct batch *
                      const struct activations *a)
 {
     size_t width = pass->model->config.width;
-    bool keep = batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
+    bool experts = pass_has_experts(pass, layer);
+    bool keep = !experts && batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
 
     pass_tap(pass, SITE_MLP_IN, layer, pass->normed, batch, 0, batch->n, width);
     for (size_t first = 0; first < batch->n; first += pass->mlp_rows) {
         size_t n = min_size(pass->mlp_rows, batch->n - first);
 
-        mlp_rows(pass, layer, batch, a, first, n);
+        (experts ? experts_forward : mlp_rows)(pass, layer, batch, a, first, n);
         if (keep)
             keep_keys(pass, first, n);
     }
-    if (!ends_at_key(pass, layer))
+    if (!forward_ends_at_key(pass, layer))
         pass_tap(pass, SITE_MLP_VALUE, layer, a->value, batch, 0, batch->n, width);
 }
 
@@ -452,6 +463,6 @@ void forward_layer(const struct pass *pass, size_t layer, const struct batch *in
                    const struct activations *a, real *x)
 {
     forward_to_value(pass, layer, in, out, a);
-    if (out->n && !ends_at_key(pass, layer))
+    if (out->n && !forward_ends_at_key(pass, layer))
         forward_finish(pass, layer, out, a->mid, a->value, a->sum, x);
 }

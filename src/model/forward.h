@@ -16,6 +16,10 @@ void forward_to_value(const struct pass *pass, size_t layer, const struct batch 
  * the stream has one, whose input goes to sum then. */
 void forward_finish(const struct pass *pass, size_t layer, const struct batch *batch, const real *mid,
                     real *value, real *sum, real *x);
+/* key [n, width] = act(hidden) * up; up may be NULL, key may be hidden. */
+void forward_activate(const struct pass *pass, const real *hidden, const real *up, size_t n, size_t width,
+                      real *key);
+bool forward_ends_at_key(const struct pass *pass, size_t layer);
 void forward_layer(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
                    const struct activations *a, real *x);
 /* Rows of the batch out of the rows of its parent; `to` may be `from`. */

@@ -192,6 +192,10 @@ size_t model_dimension(const struct model_config *c, enum dimension dimension)
         [DIM_HEAD] = c->head_dim,
         [DIM_HEADS] = c->n_heads,
         [DIM_KV_HEADS] = c->n_kv_heads,
+        [DIM_ONE] = 1,
+        [DIM_EXPERTS] = c->experts.n,
+        [DIM_EXPERT_FF] = c->experts.ff,
+        [DIM_SHARED_FF] = c->experts.shared_ff,
     };
 
     return sizes[dimension];
@@ -223,32 +227,40 @@ size_t model_place(const struct model_config *c, const struct tensor_role *row, 
         w->step = (group + 2) * head;
         return c->n_kv_heads * w->step;
     case FUSED_GATE_UP:
-        w->first_out = part * c->ff;
-        return 2 * c->ff;
+        w->first_out = part * w->out;
+        return 2 * w->out;
     }
     return row->skip + w->out;
+}
+
+/* The stored shape of a row, which is `out` long along that dimension; returns its rank. */
+static size_t stored_shape(const struct model_config *c, const struct tensor_role *row, size_t out,
+                           size_t shape[3])
+{
+    size_t in = model_dimension(c, row->in), rank = 0;
+
+    if (row->stacked)
+        shape[rank++] = model_dimension(c, row->items);
+    shape[rank++] = row->by_head ? out / c->head_dim : row->transposed ? in : out;
+    if (row->by_head || row->in != DIM_NONE)
+        shape[rank++] = row->by_head ? c->head_dim : row->transposed ? out : in;
+    return rank;
 }
 
 static bool check_shape(const struct model *model, const struct tensor_role *row, const struct tensor *tensor,
                         size_t out, struct error *err)
 {
-    size_t in = model_dimension(&model->config, row->in), head = model->config.head_dim;
-    size_t first = row->by_head      ? out / head
-                   : row->transposed ? in
-                                     : out,
-           second = row->by_head      ? head
-                    : row->transposed ? out
-                                      : in;
-    bool flat = row->in == DIM_NONE && !row->by_head;
-    char found[128], expected[64];
+    size_t shape[3], rank = stored_shape(&model->config, row, out, shape), used = 0;
+    bool equal = tensor->rank == rank;
+    char found[128], expected[80];
 
-    if (flat)
-        snprintf(expected, sizeof expected, "[%zu]", out);
-    else
-        snprintf(expected, sizeof expected, "[%zu, %zu]", first, second);
+    for (size_t i = 0; i < rank; i++) {
+        equal = equal && tensor->shape[i] == shape[i];
+        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%zu", i ? ", " : "[", shape[i]);
+    }
+    snprintf(expected + used, sizeof expected - used, "]");
     tensor_describe(tensor, found, sizeof found);
-    if (!(flat ? tensor->rank == 1 && tensor->shape[0] == out
-               : tensor->rank == 2 && tensor->shape[0] == first && tensor->shape[1] == second))
+    if (!equal)
         return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is %s, but config.json makes it %s",
                          quote(model->checkpoint->path).text, quote(tensor->name).text, role_name(row->role),
                          found, expected);
@@ -305,6 +317,8 @@ static bool find_item(struct model *model, const struct tensor_role *row, size_t
                          quote(model->checkpoint->path).text, quote(name).text, role_name(row->role));
     if (!check_shape(model, row, w.tensor, stored, err))
         return false;
+    if (row->stacked)
+        w.first_out += item * stored;
     *out = w;
     return true;
 }
@@ -339,6 +353,11 @@ bool model_wants(const struct model_config *c, const struct tensor_role *row)
            !(row->role == ROLE_HEAD && c->tied);
 }
 
+static bool has_layer(const struct model_config *c, const struct tensor_role *row, size_t layer)
+{
+    return row->layers == LAYERS_ALL || c->experts.in_layer[layer] == (row->layers == LAYERS_WITH_EXPERTS);
+}
+
 static bool is_there(struct model *model, const struct tensor_role *row, size_t layer)
 {
     char name[NAME_SIZE];
@@ -353,7 +372,7 @@ static bool find_role(struct model *model, enum role role, size_t layer, struct 
     const struct tensor_role *row, *first = NULL;
 
     for (size_t i = 0; (row = architecture_row(model->architecture, i)); i++) {
-        if (row->role != role || !model_wants(&model->config, row))
+        if (row->role != role || !model_wants(&model->config, row) || !has_layer(&model->config, row, layer))
             continue;
         if (is_there(model, row, layer))
             return find_weight(model, row, layer, err);
@@ -486,6 +505,11 @@ const struct weight *model_site(const struct model *model, size_t layer)
     return &model->layer[layer][ROLE_DOWN];
 }
 
+const struct weight *model_sites(const struct model *model, size_t layer, size_t *n)
+{
+    return weights_of(model, layer + 1, ROLE_DOWN, n);
+}
+
 /* ---- lists of tensors ---- */
 
 static int by_name(const void *a, const void *b)
@@ -561,10 +585,13 @@ const struct tensor *model_not_finite(const struct model *model)
             size_t n;
             const struct weight *weights = weights_of(model, place, role, &n);
 
-            for (size_t i = 0; i < n; i++)
-                if ((!first || strcmp(weights[i].tensor->name, first->name) < 0) &&
-                    !is_finite(weights[i].tensor))
-                    first = weights[i].tensor;
+            for (size_t i = 0; i < n; i++) {
+                const struct tensor *tensor = weights[i].tensor;
+                bool seen = i > 0 && tensor == weights[i - 1].tensor; /* the items of a stack */
+
+                if (!seen && (!first || strcmp(tensor->name, first->name) < 0) && !is_finite(tensor))
+                    first = tensor;
+            }
         }
     return first;
 }

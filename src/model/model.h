@@ -48,8 +48,10 @@ bool model_wants(const struct model_config *config, const struct tensor_role *ro
  * `out`. */
 size_t model_place(const struct model_config *config, const struct tensor_role *row, struct weight *out);
 
-/* Which tensor an edit of a layer writes: the down projection. */
+/* Which tensor an edit of a layer writes: the down projection. Of a layer with experts that of the first. */
 const struct weight *model_site(const struct model *model, size_t layer);
+/* All of them, one for each expert; *n is 1 in a layer without. */
+const struct weight *model_sites(const struct model *model, size_t layer, size_t *n);
 
 /* Every tensor that layers 0 .. layer and the embeddings use, sorted by name: what the keys of `layer` depend
  * on, but for the down projection (and what follows it) of `layer` itself. *n of them; *out is freed with

@@ -388,6 +388,14 @@ bool moments_collect(const struct context *context, const struct model *model,
     bool *found = memory_zeroed(n_layers, sizeof *found), ok;
     size_t highest = 0, longest = model->config.context;
 
+    for (size_t i = 0; i < n_layers; i++)
+        if (model->config.experts.in_layer[layers[i]]) {
+            free(found);
+            return error_set(err, ERROR_UNSUPPORTED,
+                             "layer %zu has %zu experts with keys of their own, of which lancet takes no second "
+                             "moment",
+                             layers[i], model->config.experts.n);
+        }
     c.sampled = !source->corpus && !source->rows;
     c.window = source->window ? source->window : source->rows && longest > WINDOW ? longest : WINDOW;
     c.window = c.window < longest ? c.window : longest;

@@ -22,6 +22,7 @@ static const char *const site_names[SITE_COUNT] = {
     [SITE_ATTENTION_OUT] = "attention_out",
     [SITE_STATE_MID] = "state_mid",
     [SITE_MLP_IN] = "mlp_in",
+    [SITE_ROUTER] = "router",
     [SITE_MLP_HIDDEN] = "mlp_hidden",
     [SITE_MLP_KEY] = "mlp_key",
     [SITE_MLP_VALUE] = "mlp_value",
@@ -280,5 +281,7 @@ const real *pass_value(const struct pass *pass, size_t sequence, size_t position
 
 const real *pass_key(const struct pass *pass, size_t sequence, size_t position)
 {
-    return kept_row(pass, pass->resume_key, pass->model->config.ff, sequence, position);
+    return pass_has_experts(pass, pass->options.resume_layer)
+               ? NULL
+               : kept_row(pass, pass->resume_key, pass->model->config.ff, sequence, position);
 }

@@ -35,8 +35,10 @@ enum site {
     SITE_ATTENTION_OUT, /* [rows, width] what attention adds to the stream (after a post norm) */
     SITE_STATE_MID,     /* [rows, width] residual stream after the attention add */
     SITE_MLP_IN,        /* [rows, width] after the norm in front of the MLP */
+    SITE_ROUTER,        /* [rows, experts] what the router makes of a row, adding up to 1: the best are used */
     SITE_MLP_HIDDEN,    /* [rows, ff] before the activation (gated: the gate's side) */
-    SITE_MLP_KEY,       /* [rows, ff] input of the down projection */
+    SITE_MLP_KEY,       /* [rows, ff] input of the down projection; in a layer with experts this and HIDDEN
+                           are called once for each expert, with the rows that go to it */
     SITE_MLP_VALUE,     /* [rows, width] its raw output, before any post norm */
     SITE_MLP_OUT,       /* [rows, width] what the MLP adds to the stream (after a post norm) */
     SITE_STATE,         /* [rows, width] residual stream after the layer (hook_resid_post) */
@@ -49,6 +51,7 @@ struct tap_view {
     real *data;                                  /* writable; see the site for its shape */
     size_t n_rows, width;                        /* row sites; long batches come in several calls, in order */
     const uint32_t *row_sequence, *row_position; /* [n_rows] */
+    size_t expert;                               /* key and hidden of a layer with experts */
     size_t sequence, n_heads, n_queries, n_keys; /* pattern and scores: one sequence; query i is position
                                                     n_keys - n_queries + i */
 };
@@ -115,6 +118,9 @@ bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *
  * scratch. A tap may call it. */
 void pass_head(const struct pass *pass, const real *states, size_t n, real *normed, real *logits);
 
+/* The `used` experts that a row [n] of SITE_ROUTER gives most to, in no order. */
+void experts_choose(const real *route, size_t n, size_t used, uint32_t *chosen);
+
 /* After pass_run or pass_resume of a resumable pass: from dlogits [n, vocabulary] at these places down to the
  * raw MLP output of resume_layer: gradient [n_sequences, width] at position at[s] of every sequence (zeros
  * for PASS_NOWHERE). What taps wrote counts as a constant where it was not kept (the attention pattern). */
@@ -122,7 +128,8 @@ bool pass_backward(struct pass *pass, const struct place *places, size_t n, cons
                    const size_t *at, real *gradient, struct error *err);
 
 /* The raw MLP output (SITE_MLP_VALUE) and key (SITE_MLP_KEY) of resume_layer at (sequence, position) as the
- * last pass_run computed them, without `add`. Positions from `from` on only. Borrowed. */
+ * last pass_run computed them, without `add`. Positions from `from` on only. Borrowed. The key is NULL when
+ * the layer has experts. */
 const real *pass_value(const struct pass *pass, size_t sequence, size_t position);
 const real *pass_key(const struct pass *pass, size_t sequence, size_t position);
 

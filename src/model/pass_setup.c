@@ -283,6 +283,31 @@ static size_t pattern_rows(const struct pass *pass)
     return most * n_heads;
 }
 
+/* Numbers that a row takes between the two products of an MLP, at a time. */
+static size_t widest_key(const struct model_config *c)
+{
+    return max_size(c->ff, max_size(c->experts.ff, c->experts.shared_ff));
+}
+
+static void lay_out_experts(struct pass *pass, struct carver *c)
+{
+    const struct model_config *config = &pass->model->config;
+    struct expert_rows *e = &pass->experts;
+
+    if (!config->experts.n)
+        return;
+    carve(c, &e->weight, pass->mlp_rows, config->experts.used);
+    carve(c, &e->row_weight, pass->mlp_rows, config->experts.used);
+    carve(c, &e->in, pass->mlp_rows, config->width);
+    carve(c, &e->out, pass->mlp_rows, config->width);
+    carve(c, &pass->scratch.route, pass->mlp_rows, config->experts.n);
+    carve(c, &pass->scratch.open, pass->mlp_rows, 1);
+    if (!pass->options.resumable)
+        return;
+    carve(c, &pass->gradient.route, pass->mlp_rows, config->experts.n);
+    carve(c, &pass->gradient.open, pass->mlp_rows, 1);
+}
+
 static void lay_out_scratch(struct pass *pass, struct carver *c)
 {
     const struct model_config *config = &pass->model->config;
@@ -308,9 +333,10 @@ static void lay_out_scratch(struct pass *pass, struct carver *c)
     carve(c, &pass->mix, rows, pass->q_width);
     carve(c, &pass->add, rows, max_size(config->width, config->embedding_width));
     pass->mlp_rows = min_size(rows, MLP_ROWS);
-    carve(c, &pass->mlp_key, pass->mlp_rows, config->ff);
+    carve(c, &pass->mlp_key, pass->mlp_rows, widest_key(config));
     if (config->gated)
-        carve(c, &a->up, pass->mlp_rows, config->ff);
+        carve(c, &a->up, pass->mlp_rows, widest_key(config));
+    lay_out_experts(pass, c);
     carve(c, &pass->pattern, pattern_rows(pass), pass->longest);
     a->mid = a->mid_sum = a->sum = a->x;
     a->attention = a->value;
@@ -324,6 +350,7 @@ static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, str
 {
     const struct model_config *config = &pass->model->config;
     size_t n = pass->active.n, width = config->width, out = layer + 1 == pass->n_layers ? pass->scored.n : n;
+    size_t hidden;
 
     *a = pass->scratch;
     carve(c, &a->x, n, width);
@@ -342,9 +369,15 @@ static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, str
         carve(c, &a->mid_sum, out, width);
     if (pass_vector(pass, layer, ROLE_STATE_NORM))
         carve(c, &a->sum, out, width);
-    carve(c, &a->hidden, out, config->ff);
+    hidden = config->ff;
+    if (pass_has_experts(pass, layer)) {
+        hidden = experts_hidden(&config->experts);
+        carve(c, &a->route, out, config->experts.n);
+        carve(c, &a->open, out, 1);
+    }
+    carve(c, &a->hidden, out, hidden);
     if (config->gated)
-        carve(c, &a->up, out, config->ff);
+        carve(c, &a->up, out, hidden);
 }
 
 static void lay_out_kept(struct pass *pass, struct carver *c)
@@ -369,8 +402,8 @@ static void lay_out_kept(struct pass *pass, struct carver *c)
     carve(c, &g->picked, n, width);
     if (pass_is_parallel(pass))
         carve(c, &g->parallel, n, width);
-    carve(c, &g->mlp_key, n, config->ff);
-    carve(c, &g->up, n, config->ff);
+    carve(c, &g->mlp_key, n, widest_key(config));
+    carve(c, &g->up, n, widest_key(config));
     carve(c, &g->mix, n, pass->q_width);
     carve(c, &g->query, n, pass->q_width);
     carve(c, &g->key, n, pass->kv_width);
@@ -396,6 +429,26 @@ static void say_size(const struct pass *pass, size_t bytes)
     snprintf(sentence, sizeof sentence, "activations of %zu tokens%s take %.1f GB of memory", pass->whole.n,
              room, (double)bytes / 1e9);
     context_note(pass->context, sentence);
+}
+
+/* What is not numbers of the workspace. */
+static bool make_experts(struct pass *pass, struct error *err)
+{
+    const struct expert_config *config = &pass->model->config.experts;
+    struct expert_rows *e = &pass->experts;
+    size_t pairs;
+    bool ok = true;
+
+    if (!config->n)
+        return true;
+    if (!size_mul(pass->mlp_rows, config->used, &pairs))
+        return error_memory(err, "preparing a pass");
+    e->chosen = take(pass, pairs, sizeof *e->chosen, &ok);
+    e->row = take(pass, pairs, sizeof *e->row, &ok);
+    e->first = take(pass, config->n + 1, sizeof *e->first, &ok);
+    e->batch.sequence = take(pass, pass->mlp_rows, sizeof *e->batch.sequence, &ok);
+    e->batch.position = take(pass, pass->mlp_rows, sizeof *e->batch.position, &ok);
+    return ok || error_memory(err, "preparing a pass");
 }
 
 static bool make_workspace(struct pass *pass, struct error *err)
@@ -518,7 +571,7 @@ bool pass_new(const struct context *context, const struct model *model, const st
     pass->kv_width = model->config.n_kv_heads * model->config.head_dim;
     pass->bytes = sizeof *pass;
     if (!copy_options(pass, options, err) || !copy_tokens(pass, sequences, err) || !make_batches(pass, err) ||
-        !place_ropes(pass, err) || !make_workspace(pass, err)) {
+        !place_ropes(pass, err) || !make_workspace(pass, err) || !make_experts(pass, err)) {
         pass_free(pass);
         return false;
     }

@@ -12,6 +12,7 @@ struct batch { /* the rows of one run, by sequence and position */
     size_t *block; /* [n_blocks + 1] rows that one attention task takes: of one sequence, few enough that
                       two tables of rows x keys fit into a worker's scratch */
     size_t n_blocks;
+    size_t expert; /* that the rows go to */
 };
 
 /* Where the activations of a layer go. Without a need to keep them, several lie in the same place. B rows are
@@ -26,8 +27,21 @@ struct activations {
     real *mid;       /* [Q, width] residual stream in the middle */
     real *hidden;    /* [Q, ff] before the activation */
     real *up;        /* [Q, ff] the other side of a gated MLP */
+    real *route;     /* [Q, experts] the router's weights before the best are chosen */
+    real *open;      /* [Q] gate of the shared expert */
     real *value;     /* [Q, width] raw output of the MLP */
     real *sum;       /* [Q, width] residual stream after the MLP's add, before a norm of it */
+};
+
+/* Which rows of a piece of a batch, at most mlp_rows, go to which expert. */
+struct expert_rows {
+    uint32_t *chosen;   /* [mlp_rows, used] */
+    real *weight;       /* [mlp_rows, used] */
+    size_t *first;      /* [experts + 1]: the rows of expert e are first[e] .. first[e + 1] of these: */
+    uint32_t *row;      /* [mlp_rows x used] row of the piece */
+    real *row_weight;   /* [mlp_rows x used] */
+    struct batch batch; /* of one expert's rows, for taps */
+    real *in, *out;     /* [mlp_rows, width] */
 };
 
 struct pass {
@@ -64,6 +78,7 @@ struct pass {
         *add;        /* [rows, width], [rows, kv], [rows, kv], [rows, q], [rows, width] */
     size_t mlp_rows; /* rows that go through the MLP at a time */
     real *mlp_key;   /* [mlp_rows, ff] */
+    struct expert_rows experts;
     real *pattern;   /* [heads, queries, keys] of the largest sequence, when tapped */
 
     real *top; /* [top_batch->n, width] what the last run ended with */
@@ -77,6 +92,7 @@ struct pass {
         real *x, *branch, *normed, *picked; /* [active, width] */
         real *parallel;                     /* [active, width] of the MLP's input in a parallel layer */
         real *mlp_key, *up;                 /* [active, ff] */
+        real *route, *open;                 /* [mlp_rows, experts], [mlp_rows] */
         real *mix, *query;                  /* [active, q] */
         real *key, *value;                  /* [active, kv] */
     } gradient;
@@ -120,11 +136,24 @@ bool pass_rotary(const struct pass *pass, size_t layer, size_t sequence, size_t 
 /* Readies the rotary rows of the token that is appended to a sequence. */
 bool pass_grow_rope(struct pass *pass, size_t sequence, struct error *err);
 bool pass_is_parallel(const struct pass *pass);
+bool pass_has_experts(const struct pass *pass, size_t layer);
 /* Keys or values of a layer: the row of position p of sequence s is offset[s] + p. */
 real *pass_region(const struct pass *pass, real *cache, size_t layer);
 bool pass_is_tapped(const struct pass *pass, enum site site, size_t layer);
 void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data, const struct batch *batch,
               size_t first, size_t n, size_t width);
+
+/* ---- experts.c ---- */
+
+/* The MLP of rows first .. first + n of a batch, in a layer with experts: from normed to value; with keys_only
+ * to the keys. */
+void experts_forward(const struct pass *pass, size_t layer, const struct batch *batch,
+                     const struct activations *a, size_t first, size_t n);
+/* From d value [n, width] of rows first .. first + n to d in [n, width]. */
+bool experts_backward(struct pass *pass, size_t layer, const struct activations *a, size_t first, size_t n,
+                      const real *d_value, real *d_in, struct error *err);
+/* How many numbers a row's hidden side takes. */
+size_t experts_hidden(const struct expert_config *experts);
 
 /* ---- attention.c ---- */
 

@@ -55,7 +55,7 @@ static inline void random_model_write(const char *config, char *folder)
 
     ck_assert_msg(a && a->read_config(&reader, c), "%s: %s", config, err.text);
     for (size_t i = 0; (row = architecture_row(a, i)); i++)
-        for (size_t l = 0; model_wants(c, row) && l < (row->role < ROLE_FIRST_OF_LAYER ? 1 : c->n_layers);
+        for (size_t l = 0; model_wants(c, row) && !row->stacked && l < (row->role < ROLE_FIRST_OF_LAYER ? 1 : c->n_layers);
              l++)
             for (size_t item = 0; item < (row->items ? model_dimension(c, row->items) : 1); item++) {
                 ck_assert(architecture_tensor_name(row, a->prefixes[0], l, item, name, sizeof name));

@@ -17,6 +17,7 @@ import tempfile
 import textwrap
 
 import numpy as np
+import safetensors.torch
 import torch
 import transformers
 
@@ -75,6 +76,12 @@ def opt(**options):
     return transformers.OPTConfig(**{"vocab_size": 97, "hidden_size": 48, "ffn_dim": 80, "num_hidden_layers": 3,
                                      "num_attention_heads": 6, "max_position_embeddings": 128, "bos_token_id": 0,
                                      "eos_token_id": 0, "pad_token_id": 1, **options})
+
+
+def experts(name, **options):
+    """The same with experts."""
+    return kin(name, **{**({"num_local_experts": 6} if name == "MixtralConfig" else
+                           {"num_experts": 6, "moe_intermediate_size": 40}), "num_experts_per_tok": 2, **options})
 
 
 def gemma3(**options):
@@ -180,6 +187,18 @@ RANDOM = {
     "falcon-new-one-norm": (falcon(new_decoder_architecture=True, num_kv_heads=3, num_ln_in_parallel_attn=1,
                                    tie_word_embeddings=False, ffn_hidden_size=70), {"old": True}),
     "falcon-rw": (falcon(alibi=True, multi_query=False, parallel_attn=False, bias=True), {}),
+    "mixtral": (experts("MixtralConfig"), {}),
+    "mixtral-window-ties": (experts("MixtralConfig", sliding_window=9, num_local_experts=8, num_experts_per_tok=3),
+                            {"dtype": torch.bfloat16, "ties": True}),
+    "mixtral-stacked": (experts("MixtralConfig"), {"stacked": True}),
+    "qwen2-moe": (experts("Qwen2MoeConfig", shared_expert_intermediate_size=56), {}),
+    "qwen2-moe-windows": (experts("Qwen2MoeConfig", shared_expert_intermediate_size=24, decoder_sparse_step=2,
+                                  norm_topk_prob=True, use_sliding_window=True, sliding_window=7,
+                                  tie_word_embeddings=True, qkv_bias=False), {}),
+    "qwen3-moe": (experts("Qwen3MoeConfig", head_dim=16, mlp_only_layers=[1]), {}),
+    "qwen3-moe-ties": (experts("Qwen3MoeConfig", head_dim=8, num_experts=60, num_experts_per_tok=8,
+                               norm_topk_prob=True, moe_intermediate_size=12, use_sliding_window=True,
+                               sliding_window=6), {"ties": True}),
     "gemma3": (gemma3(), {}),
     "gemma3-bf16-sharded": (gemma3(), {"dtype": torch.bfloat16, "shard": "60KB"}),
     "gemma3-untied": (gemma3(tie_word_embeddings=False, attention_bias=True, sliding_window=4), {}),
@@ -205,6 +224,29 @@ def randomise(model, seed):
             parameter.copy_(shift + scale * torch.randn(parameter.shape, generator=generator))
 
 
+def tie_experts(model):
+    """Routers with rows alike: some experts get the same weight from every token."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("mlp.gate.weight"):
+            with torch.no_grad():
+                parameter[::2] = 0
+                parameter[1] = parameter[3]
+
+
+def stack_experts(path):
+    """Mixtral's experts as one tensor of each kind, as transformers holds them."""
+    tensors = safetensors.torch.load_file(path)
+    apart = {name: tensors.pop(name) for name in list(tensors) if ".experts." in name}
+    tensors = {name.replace("block_sparse_moe", "mlp"): tensor for name, tensor in tensors.items()}
+    for layer in sorted({name.split(".block_sparse_moe.")[0] for name in apart}):
+        of = lambda e, w: apart[f"{layer}.block_sparse_moe.experts.{e}.{w}.weight"]
+        n = sum(name.startswith(layer + ".") and name.endswith(".w2.weight") for name in apart)
+        tensors[f"{layer}.mlp.experts.gate_up_proj"] = torch.stack(
+            [torch.cat([of(e, "w1"), of(e, "w3")]) for e in range(n)]).contiguous()
+        tensors[f"{layer}.mlp.experts.down_proj"] = torch.stack([of(e, "w2") for e in range(n)]).contiguous()
+    safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})
+
+
 def old_spelling(path):
     """config.json as transformers 4 wrote it."""
     config = json.load(open(path))
@@ -225,8 +267,12 @@ def make_random(name, folder):
     config, options = RANDOM[name]
     model = transformers.AutoModelForCausalLM.from_config(config)
     randomise(model, sum(map(ord, name)))
+    if options.get("ties"):
+        tie_experts(model)
     model = model.to(options.get("dtype", torch.float32))
     model.save_pretrained(folder, max_shard_size=options.get("shard", "5GB"))
+    if options.get("stacked"):
+        stack_experts(os.path.join(folder, "model.safetensors"))
     if options.get("old"):
         old_spelling(os.path.join(folder, "config.json"))
 

@@ -330,7 +330,8 @@ START_TEST(test_architecture_table)
                 ck_assert(other->role != row->role || other->when != row->when ||
                           other->unless != row->unless || strcmp(other->name, row->name) != 0);
             }
-            ck_assert_int_eq(strstr(row->name, "[]") != NULL, row->items != DIM_NONE);
+            ck_assert_int_eq(strstr(row->name, "[]") != NULL, row->items != DIM_NONE && !row->stacked);
+            ck_assert(!row->stacked || (row->items && !row->transposed && !row->by_head));
             ck_assert(!(row->transposed && row->fused == FUSED_QKV_HEAD));
             ck_assert_int_eq(strstr(row->name, "{}") != NULL, row->role >= ROLE_FIRST_OF_LAYER);
             ck_assert_int_ne(row->out, DIM_NONE);

@@ -1,0 +1,12 @@
+/* Which layers can be edited. */
+#ifndef LANCET_EDIT_SITE_H
+#define LANCET_EDIT_SITE_H
+
+#include "pass.h"
+
+/* A layer with experts has no one tensor that answers for a token: ERROR_UNSUPPORTED, naming the experts that
+ * the token at `position` of the row goes to, with their weights and tensors. */
+bool edit_site_check(const struct context *context, const struct model *model, const struct sequence *row,
+                     size_t position, size_t layer, struct error *err);
+
+#endif
