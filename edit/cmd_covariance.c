@@ -115,7 +115,7 @@ static bool run(struct command_call *call, struct error *err)
     if (fs_exists(call->context.fs, path) && !option_given(call, "force"))
         return error_set(err, ERROR_USAGE, "%s exists; --force overwrites it", path);
     bool ok = checkpoint_open(&call->context, call->args[0], &open, &checkpoint, err) &&
-              model_open(&call->context, checkpoint, &model, err) &&
+              model_open(&call->context, checkpoint, &model, err) && model_can(model, ABLE_EDIT, err) &&
               read_layers(call, model, &layers, &n, err);
     /* Rows of ids, and text sampled as ids, need no tokenizer. */
     if (ok && !tokenizer_open(&call->context, checkpoint, &tokenizer, err)) {

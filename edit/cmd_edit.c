@@ -275,6 +275,7 @@ static bool run(struct command_call *call, struct error *err)
     bool ok = read_requests(call, &requests, err) && read_options(call, &how, err) &&
               checkpoint_open(&call->context, call->args[0], &open, &checkpoint, err) &&
               check_output(call, checkpoint, err) && model_open(&call->context, checkpoint, &model, err) &&
+              model_can(model, ABLE_EDIT, err) &&
               open_tokenizer(call, checkpoint, &requests, &tokenizer, err) &&
               edit_prepare(&call->context, model, tokenizer, &requests, &how, &edit, err) &&
               finish(call, checkpoint, &edit, err);

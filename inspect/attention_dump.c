@@ -105,7 +105,7 @@ static void visible(const struct attention_shown *shown, size_t window, size_t q
     size_t position = shown->first + query;
     size_t from = window && position + 1 > window ? position + 1 - window : 0;
     *begin = from > shown->first ? from - shown->first : 0;
-    *end = query + 1;
+    *end = shown->opened->model->config.encoder ? shown->n_tokens : query + 1;
 }
 
 void attention_cells(const struct attention_shown *shown, double *seen, double *hidden)

@@ -41,7 +41,7 @@ static void write_mask(const struct attention_shown *shown, struct json_write *w
             widest = c->window[shown->layers[i]];
     json_write_key(w, "mask");
     json_write_object_begin(w);
-    json_write_member_string(w, "kind", widest ? "sliding" : "causal");
+    json_write_member_string(w, "kind", c->encoder ? "full" : widest ? "sliding" : "causal");
     json_write_key(w, "window");
     write_positive(w, widest);
     json_write_key(w, "windows");
@@ -50,8 +50,10 @@ static void write_mask(const struct attention_shown *shown, struct json_write *w
         write_positive(w, c->window[shown->layers[i]]);
     json_write_array_end(w);
     json_write_member_string(w, "rule",
-                             widest ? "query q sees key k when 0 <= q - k < window; window null: when k <= q"
-                                    : "query q sees key k when k <= q");
+                             c->encoder ? "query q sees every key"
+                             : widest
+                                 ? "query q sees key k when 0 <= q - k < window; window null: when k <= q"
+                                 : "query q sees key k when k <= q");
     json_write_key(w, "masked");
     if (shown->scores)
         json_write_null(w);

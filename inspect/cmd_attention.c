@@ -155,7 +155,7 @@ static bool run(struct command_call *call, struct error *err)
         .average = option_given(call, "average-heads") ? AVERAGE_HEADS : AVERAGE_NONE,
     };
     bool ok = opened_open(call, call->args[0], true, &opened, err) &&
-              prompt_read(call, &opened, 1, &prompt, err) &&
+              model_can(opened.model, ABLE_ATTENTION, err) && prompt_read(call, &opened, 1, &prompt, err) &&
               attention_choose(&opened, &prompt, &wish, &shown, err);
     if (ok) {
         shown.terminal = &call->terminal;

@@ -161,6 +161,7 @@ static bool run(struct command_call *call, struct error *err)
         return command_usage(call, err, "--system goes with --chat");
     bool ok = check_options(call, &how.sampler, err) &&
               opened_open(call, call->args[0], true, &opened, err) &&
+              model_can(opened.model, ABLE_NEXT, err) &&
               (is_chat ? read_chat(call, &opened, &chat, &prompt, err)
                        : prompt_read(call, &opened, 1, &prompt, err));
     if (ok && is_chat && chat.end != CHAT_NO_END)

@@ -292,8 +292,8 @@ static bool run(struct command_call *call, struct error *err)
     if (option_u64(call, "top") == 0)
         return command_usage(call, err, "--top: 0 shows nothing, expected at least 1");
     bool ok = opened_open(call, call->args[0], true, &opened, err) &&
-              prompt_read(call, &opened, 1, &prompt, err) && check_length(&prompt, err) &&
-              attention_choose(&opened, &prompt, &wish, &shown, err) &&
+              model_can(opened.model, ABLE_ATTENTION, err) && prompt_read(call, &opened, 1, &prompt, err) &&
+              check_length(&prompt, err) && attention_choose(&opened, &prompt, &wish, &shown, err) &&
               (!find || word_pair_find(&prompt, find, &pair, err));
     q.pair = ok && find ? &pair : NULL;
     ok = ok && answer(call, &q, err);

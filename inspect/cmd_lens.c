@@ -152,7 +152,7 @@ static bool run(struct command_call *call, struct error *err)
     if (wish.top == 0)
         return command_usage(call, err, "--top: 0 leaves nothing, expected at least 1");
     bool ok = opened_open(call, call->args[0], true, &opened, err) &&
-              prompt_read(call, &opened, 1, &prompt, err) &&
+              model_can(opened.model, ABLE_LOGITS, err) && prompt_read(call, &opened, 1, &prompt, err) &&
               read_target(call, &opened, &prompt, &target, &wanted, err);
     wish.target = wanted ? &target : NULL;
     ok = ok && lens_run(&call->context, &opened, &prompt, &wish, &lens, err);

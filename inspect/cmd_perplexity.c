@@ -174,7 +174,8 @@ static bool run(struct command_call *call, struct error *err)
     struct opened opened = {0};
     struct score total = {0}, *scores = NULL;
     size_t window = 0, stride = 0;
-    bool ok = opened_open(call, call->args[0], true, &opened, err) && opened_need_tokenizer(&opened, err) &&
+    bool ok = opened_open(call, call->args[0], true, &opened, err) &&
+              model_can(opened.model, ABLE_NEXT, err) && opened_need_tokenizer(&opened, err) &&
               choose_windows(call, opened.model, &window, &stride, err);
     if (!ok)
         goto out;

@@ -73,19 +73,37 @@ static bool show_next(const struct command_call *call, const struct opened *open
 
 /* ---- output ---- */
 
+static bool write_next(const struct opened *opened, const struct answer *answer, struct json_write *w,
+                       struct error *err)
+{
+    json_write_key(w, "next");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < answer->n_next; i++) {
+        json_write_object_begin(w);
+        if (!token_write(opened, answer->next[i].id, w, err))
+            return false;
+        json_write_member_double(w, "logit", answer->next[i].logit);
+        json_write_member_double(w, "probability", answer->next[i].probability);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    return true;
+}
+
 static bool write_prediction(const struct opened *opened, const struct prediction *p, struct json_write *w,
                              struct error *err)
 {
     if (!prompt_write(opened, &p->prompt, w, err))
         return false;
-    json_write_key(w, "next");
+    if (!opened->model->config.encoder)
+        return write_next(opened, &p->answers[0], w, err);
+    json_write_key(w, "masks");
     json_write_array_begin(w);
-    for (size_t i = 0; i < p->n_next; i++) {
+    for (size_t i = 0; i < p->n_answers; i++) {
         json_write_object_begin(w);
-        if (!token_write(opened, p->next[i].id, w, err))
+        json_write_member_u64(w, "position", p->answers[i].position);
+        if (!write_next(opened, &p->answers[i], w, err))
             return false;
-        json_write_member_double(w, "logit", p->next[i].logit);
-        json_write_member_double(w, "probability", p->next[i].probability);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -95,7 +113,13 @@ static bool write_prediction(const struct opened *opened, const struct predictio
 static bool show_prediction(const struct command_call *call, const struct opened *opened,
                             const struct prediction *p, struct error *err)
 {
-    return show_prompt(call, opened, &p->prompt, err) && show_next(call, opened, p->next, p->n_next, err);
+    bool ok = show_prompt(call, opened, &p->prompt, err);
+    for (size_t i = 0; ok && i < p->n_answers; i++) {
+        if (opened->model->config.encoder)
+            fprintf(call->out, "mask at %zu\n", p->answers[i].position);
+        ok = show_next(call, opened, p->answers[i].next, p->answers[i].n_next, err);
+    }
+    return ok;
 }
 
 /* ---- one prompt ---- */
@@ -226,6 +250,8 @@ const struct command command_predict = {
         "PROMPT is a text, or - for standard input (its last newline is not part of the prompt). The tokens "
         "that the model's tokenizer puts around every text, such as a beginning of text, are added; with "
         "--ids nothing is added.\n\n"
+        "An encoder (BERT) has no next token: it predicts what stands in place of each [MASK] of the "
+        "prompt.\n\n"
         "Probabilities are the softmax over the whole vocabulary.",
     .options = options,
     .examples = examples,

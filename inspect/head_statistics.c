@@ -24,9 +24,20 @@ static const float *row_of(const struct head_map *m, size_t i)
     return m->weights + i * m->n;
 }
 
+/* Keys from 0 on that query i could see. */
+static size_t keys_to(const struct head_map *m, size_t i)
+{
+    return m->full ? m->n : i + 1;
+}
+
 static size_t keys_of(const struct head_map *m, size_t i)
 {
-    return m->window && i + 1 > m->window ? m->window : i + 1;
+    return m->window && keys_to(m, i) > m->window ? m->window : keys_to(m, i);
+}
+
+static size_t distance(size_t i, size_t j)
+{
+    return i > j ? i - j : j - i;
 }
 
 static double mean(double sum, size_t count)
@@ -61,16 +72,16 @@ static double row_entropy_without_first(const struct head_map *m, size_t i)
 {
     const float *row = row_of(m, i);
     double s = 0;
-    for (size_t j = 1; j <= i; j++)
+    for (size_t j = 1; j < keys_to(m, i); j++)
         s += (double)row[j];
-    return s > 0 ? log(s) + head_row_entropy(row + 1, i) / s : 0;
+    return s > 0 ? log(s) + head_row_entropy(row + 1, keys_to(m, i) - 1) / s : 0;
 }
 
 static double row_largest(const struct head_map *m, size_t i)
 {
     const float *row = row_of(m, i);
     float most = 0;
-    for (size_t j = 0; j <= i; j++)
+    for (size_t j = 0; j < keys_to(m, i); j++)
         most = row[j] > most ? row[j] : most;
     return (double)most;
 }
@@ -81,7 +92,7 @@ static double row_top5(const struct head_map *m, size_t i)
     const float *row = row_of(m, i);
     float top[K] = {0};
     double sum = 0;
-    for (size_t j = 0; j <= i; j++) {
+    for (size_t j = 0; j < keys_to(m, i); j++) {
         size_t at = K;
         while (at > 0 && row[j] > top[at - 1])
             at--;
@@ -173,9 +184,9 @@ static double mean_distance_from(const struct head_map *m, size_t first_key)
 {
     double weighted = 0, mass = 0;
     for (size_t i = 0; i < m->n; i++)
-        for (size_t j = first_key; j <= i; j++) {
+        for (size_t j = first_key; j < keys_to(m, i); j++) {
             double weight = (double)row_of(m, i)[j];
-            weighted += weight * (double)(i - j);
+            weighted += weight * (double)distance(i, j);
             mass += weight;
         }
     return mass > 0 ? weighted / mass : NAN;
@@ -195,11 +206,13 @@ static double window_90(const struct head_map *m)
 {
     double mass = 0, inside = 0;
     for (size_t i = 0; i < m->n; i++)
-        for (size_t j = 0; j <= i; j++)
+        for (size_t j = 0; j < keys_to(m, i); j++)
             mass += (double)row_of(m, i)[j];
     for (size_t d = 0; d < m->n; d++) {
         for (size_t i = d; i < m->n; i++)
             inside += (double)row_of(m, i)[i - d];
+        for (size_t i = d; d > 0 && m->full && i < m->n; i++)
+            inside += (double)row_of(m, i - d)[i];
         if (inside >= .9 * mass)
             return (double)(d + 1);
     }
@@ -212,7 +225,7 @@ static double share(const struct head_map *m, bool (*in)(const uint32_t *ids, si
 {
     double hit = 0, mass = 0;
     for (size_t i = 0; i < m->n; i++)
-        for (size_t j = 0; j <= i; j++) {
+        for (size_t j = 0; j < keys_to(m, i); j++) {
             double weight = (double)row_of(m, i)[j];
             mass += weight;
             hit += in(m->ids, i, j) ? weight : 0;
@@ -233,7 +246,7 @@ static bool is_duplicate(const uint32_t *ids, size_t i, size_t j)
 
 static bool is_after_duplicate(const uint32_t *ids, size_t i, size_t j)
 {
-    return j >= 1 && ids[j - 1] == ids[i];
+    return j >= 1 && j <= i && ids[j - 1] == ids[i];
 }
 
 static double previous_token(const struct head_map *m)

@@ -2,12 +2,14 @@
 #ifndef LANCET_HEAD_STATISTICS_H
 #define LANCET_HEAD_STATISTICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct head_map {
     const float *weights; /* A [n, n], masked 0 */
     size_t n;
+    bool full;             /* a query sees every key, also those behind it (encoders) */
     size_t window;         /* keys that a query sees, itself included; 0: all before it */
     const uint32_t *ids;   /* [n] */
     const double *entropy; /* [n] of each row, head_row_entropy */

@@ -127,13 +127,14 @@ static void head_task(void *user, size_t task, unsigned worker)
     const struct head_map map = {
         .weights = job->maps + head * n * n,
         .n = n,
+        .full = shown->opened->model->config.encoder,
         .window = shown->opened->model->config.window[job->layer],
         .ids = shown->prompt->ids,
         .entropy = entropy,
     };
     (void)worker;
     for (size_t i = 0; i < n; i++)
-        entropy[i] = head_row_entropy(map.weights + i * n, i + 1);
+        entropy[i] = head_row_entropy(map.weights + i * n, map.full ? n : i + 1);
     *report = (struct head_report){.layer = job->layer, .head = head};
     for (size_t k = 0; k < HEAD_STATISTICS; k++)
         report->values[k] = head_statistics[k].of(&map);

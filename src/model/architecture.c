@@ -5,8 +5,10 @@
 
 /* One row a line, sorted. */
 #define ARCHITECTURES(ROW)                                                                                   \
+    ROW(bert)                                                                                                \
     ROW(bloom)                                                                                               \
     ROW(cohere)                                                                                              \
+    ROW(distilbert)                                                                                          \
     ROW(falcon)                                                                                              \
     ROW(gemma)                                                                                               \
     ROW(gemma2)                                                                                              \
@@ -28,6 +30,7 @@
     ROW(qwen2_moe)                                                                                           \
     ROW(qwen3)                                                                                               \
     ROW(qwen3_moe)                                                                                           \
+    ROW(roberta)                                                                                             \
     ROW(smollm3)                                                                                             \
     ROW(stablelm)                                                                                            \
     ROW(starcoder2)
@@ -41,6 +44,7 @@ const struct architecture *const architectures[] = {ARCHITECTURES(LIST) NULL};
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_EMBEDDING] = "embedding",
     [ROLE_POSITION] = "position embedding",
+    [ROLE_TOKEN_TYPE] = "token type embedding",
     [ROLE_EMBEDDING_IN] = "projection of the embedding",
     [ROLE_EMBEDDING_IN_BIAS] = "bias of the projection of the embedding",
     [ROLE_EMBEDDING_NORM] = "norm of the embedding",
@@ -49,6 +53,8 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_FINAL_NORM_BIAS] = "bias of the final norm",
     [ROLE_HEAD_IN] = "projection before the head",
     [ROLE_HEAD_IN_BIAS] = "bias of the projection before the head",
+    [ROLE_HEAD_NORM] = "norm before the head",
+    [ROLE_HEAD_NORM_BIAS] = "bias of the norm before the head",
     [ROLE_HEAD] = "head",
     [ROLE_HEAD_BIAS] = "bias of the head",
     [ROLE_ATTENTION_NORM] = "norm before attention",
@@ -134,7 +140,7 @@ bool architecture_tensor_name(const struct tensor_role *row, const char *prefix,
                               char *out, size_t size)
 {
     const char *left = row->name;
-    size_t at = row->role == ROLE_HEAD || row->role == ROLE_HEAD_BIAS ? 0 : strlen(prefix);
+    size_t at = row->whole || row->role == ROLE_HEAD || row->role == ROLE_HEAD_BIAS ? 0 : strlen(prefix);
 
     if (at >= size)
         return false;

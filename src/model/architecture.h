@@ -17,6 +17,7 @@ enum role {
     /* global, before the layers */
     ROLE_EMBEDDING,
     ROLE_POSITION,
+    ROLE_TOKEN_TYPE,
     ROLE_EMBEDDING_IN, /* from embedding_width to width */
     ROLE_EMBEDDING_IN_BIAS,
     ROLE_EMBEDDING_NORM,
@@ -26,6 +27,8 @@ enum role {
     ROLE_FINAL_NORM_BIAS,
     ROLE_HEAD_IN, /* from width to embedding_width */
     ROLE_HEAD_IN_BIAS,
+    ROLE_HEAD_NORM, /* behind that and its activation (masked-LM heads) */
+    ROLE_HEAD_NORM_BIAS,
     ROLE_HEAD,
     ROLE_HEAD_BIAS,
     /* per layer */
@@ -83,6 +86,8 @@ enum dimension {
     DIM_FF,
     DIM_VOCABULARY,
     DIM_CONTEXT,
+    DIM_POSITIONS, /* the context and what lies in front of its first position */
+    DIM_TOKEN_TYPES,
     DIM_QUERY, /* heads x head_dim */
     DIM_KV,    /* key/value heads x head_dim */
     DIM_HEAD,
@@ -112,13 +117,14 @@ struct tensor_role { /* one tensor of the architecture, or a slice of one */
     enum dimension out, in; /* logical shape; in == DIM_NONE: a vector */
     enum fused fused;
     size_t skip;          /* rows of the stored tensor in front of the first (OPT's positions) */
+    bool whole;           /* the name takes no prefix, as that of the head */
     bool transposed;      /* stored [in, out] */
     bool by_head;         /* a vector that is stored as [heads, head_dim] */
     enum dimension items; /* so many tensors of this shape, a list; DIM_NONE: one */
     bool stacked;         /* the list is one tensor [items, out, in] */
     enum layers layers;
-    unsigned when;        /* features that must all be on */
-    unsigned unless;      /* features that must be off */
+    unsigned when;   /* features that must all be on */
+    unsigned unless; /* features that must be off */
 };
 /* A role may have several rows: the first that is wanted and in the checkpoint counts (other spellings). A
  * role that is wanted must be there, but for a head: then the head is the embedding. */

@@ -1,9 +1,8 @@
-/* Causal attention over cached keys and values, one task per block of queries and head:
+/* Attention over cached keys and values, one task per block of queries and head:
  *
- *   S = scale Q K^T     [queries, keys], keys of positions p - window < k <= p; then, where a model has it,
- *   S = cap tanh(S / cap), S += what ALiBi gives key k
- *   P = softmax(S)      by rows
- *   O = P V
+ *   S = scale Q K^T     [queries, keys], keys of positions p - window < k <= p, or all (encoders); then,
+ * where a model has it, S = cap tanh(S / cap), S += what ALiBi gives key k P = softmax(S)      by rows O = P
+ * V
  *
  * Backward, dO given:  dP = dO V^T,  dS = P (dP - rowsum(dP P)) scale (1 - (S / cap)^2),  dQ = dS K,
  * dK += dS^T Q,  dV += P^T dO. P is computed again rather than kept. Only a tapped layer holds queries x keys
@@ -40,6 +39,11 @@ struct block { /* rows first .. end of one sequence, keys low .. high */
     size_t first, end, low, high;
     const real *keys, *values; /* of position low, head 0 */
 };
+
+size_t pass_keys(const struct pass *pass, size_t sequence, size_t position)
+{
+    return pass->model->config.encoder ? pass->length[sequence] : position + 1;
+}
 
 size_t attention_table(void)
 {
@@ -123,7 +127,7 @@ static struct block block_of(const struct attention_job *job, size_t first, size
     size_t base = job->pass->offset[job->queries->sequence[first]];
 
     b.low = first_key(job, job->queries->position[first]);
-    b.high = (size_t)job->queries->position[end - 1] + 1;
+    b.high = pass_keys(job->pass, job->queries->sequence[first], job->queries->position[end - 1]);
     b.keys = job->keys + (base + b.low) * job->kv_stride;
     b.values = job->values + (base + b.low) * job->kv_stride;
     return b;
@@ -150,7 +154,7 @@ static void scores(const struct attention_job *job, const struct block *b, size_
                  b->keys + head / job->group * job->head_dim, job->kv_stride, table, stride);
     for (size_t row = b->first; row < b->end; row++, table += stride) {
         size_t position = job->queries->position[row], from = first_key(job, position) - b->low,
-               to = position + 1 - b->low;
+               to = pass_keys(job->pass, job->queries->sequence[row], position) - b->low;
 
         for (size_t i = 0; i < from; i++)
             table[i] = hidden;
@@ -171,7 +175,8 @@ static void pattern(const struct attention_job *job, const struct block *b, size
     for (size_t row = b->first; row < b->end; row++, table += n_keys) {
         size_t position = job->queries->position[row], from = first_key(job, position) - b->low;
 
-        ops_softmax(table + from, position + 1 - b->low - from);
+        ops_softmax(table + from,
+                    pass_keys(job->pass, job->queries->sequence[row], position) - b->low - from);
     }
 }
 
@@ -267,7 +272,7 @@ static void forward_tapped(struct attention_job *job)
             continue;
         job->sequence = s;
         job->n_queries = end - first;
-        job->n_keys = (size_t)job->queries->position[end - 1] + 1;
+        job->n_keys = pass_keys(pass, s, job->queries->position[end - 1]);
         pool_run(pool, n_heads, scores_task, job);
         tap_tables(job, SITE_ATTENTION_SCORES);
         pool_run(pool, n_heads * job->n_queries, softmax_task, job);

@@ -216,7 +216,7 @@ static bool mlp_backward(struct pass *pass, size_t layer, const struct batch *ou
     stream_backward(pass, layer, ROLE_STATE_NORM, a->sum, out->n);
     d_value = add_backward(pass, layer, ROLE_MLP_POST_NORM, a->value, out->n);
     if (!(pass_has_experts(pass, layer) ? experts_rows_backward : dense_backward)(pass, layer, out->n, a,
-                                                                                 d_value, d_in, err))
+                                                                                  d_value, d_in, err))
         return false;
     if (!pass_is_parallel(pass))
         norm_backward(pass, layer, ROLE_MLP_NORM, NULL, a->mid, d_in, out->n, g->x);

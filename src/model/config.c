@@ -258,6 +258,10 @@ bool config_check(const char *name, const struct model_config *config, struct er
         return error_set(err, ERROR_UNSUPPORTED,
                          "%s: embeddings of width %zu in a stream of width %zu are more than lancet takes",
                          name, config->embedding_width, config->width);
+    if (config->encoder && config->width > config->vocabulary)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "%s: a head of width %zu before %zu tokens is more than lancet takes", name,
+                         config->width, config->vocabulary);
     if (config->experts.used > config->experts.n)
         return error_set(err, ERROR_FORMAT, "%s: a token cannot use %zu of %zu experts", name,
                          config->experts.used, config->experts.n);

@@ -26,11 +26,12 @@ enum feature {
     FEATURE_OUT_BIAS = 1 << 1, /* of the attention's output projection */
     FEATURE_MLP_BIAS = 1 << 2,
     FEATURE_QK_NORM = 1 << 3,
-    FEATURE_PARALLEL = 1 << 4,   /* the MLP reads the stream as it was before attention */
-    FEATURE_TWO_NORMS = 1 << 5,  /* of a parallel layer: attention and MLP have a norm each (Falcon) */
-    FEATURE_NORM_AFTER = 1 << 6, /* norms of the stream after each add, none before (OPT-350m) */
-    FEATURE_FINAL_NORM = 1 << 7, /* where an architecture leaves it open (OPT) */
-    FEATURE_PROJECTED = 1 << 8   /* embedding and head are of another width (OPT-350m) */
+    FEATURE_PARALLEL = 1 << 4,    /* the MLP reads the stream as it was before attention */
+    FEATURE_TWO_NORMS = 1 << 5,   /* of a parallel layer: attention and MLP have a norm each (Falcon) */
+    FEATURE_NORM_AFTER = 1 << 6,  /* norms of the stream after each add, none before (OPT-350m) */
+    FEATURE_FINAL_NORM = 1 << 7,  /* where an architecture leaves it open (OPT) */
+    FEATURE_PROJECTED = 1 << 8,   /* embedding and head are of another width (OPT-350m) */
+    FEATURE_MASKED_HEAD = 1 << 16 /* an encoder with its head for masked tokens: set by what the file holds */
 };
 
 enum {
@@ -68,11 +69,11 @@ struct rope_config { /* config_inverse_frequencies says what it means */
 };
 
 struct expert_config { /* the MLP of a layer, in several copies */
-    size_t n;         /* 0: no layer has experts */
-    size_t used;      /* by a token */
-    size_t ff;        /* width of each */
-    size_t shared_ff; /* of one more that every token goes to, behind a gate of its own; 0: none */
-    bool normalised;  /* the weights of those in use add up to 1 */
+    size_t n;          /* 0: no layer has experts */
+    size_t used;       /* by a token */
+    size_t ff;         /* width of each */
+    size_t shared_ff;  /* of one more that every token goes to, behind a gate of its own; 0: none */
+    bool normalised;   /* the weights of those in use add up to 1 */
     bool in_layer[CONFIG_MAX_LAYERS];
 };
 
@@ -83,8 +84,14 @@ struct model_config {
     enum norm_kind norm;
     double norm_eps;
     enum activation activation;
-    bool gated; /* down(act(gate x) * up x); else down(act(up x)) */
-    bool tied;  /* the head is the embedding */
+    bool gated;                      /* down(act(gate x) * up x); else down(act(up x)) */
+    bool tied;                       /* the head is the embedding */
+    bool encoder;                    /* every position sees every other, before and behind it */
+    enum activation head_activation; /* of an encoder's head */
+    size_t token_types;              /* of which lancet gives every token the first */
+    bool padded; /* positions count from padding + 1 on, and a padding token has position `padding` (RoBERTa)
+                  */
+    uint32_t padding;
     enum qk_norm qk_norm;
     enum rope_kind rope;
     size_t n_ropes;
@@ -102,7 +109,7 @@ struct model_config {
         window[CONFIG_MAX_LAYERS]; /* 0: all positions; else query q sees keys k with 0 <= q - k < window */
     uint8_t rope_of[CONFIG_MAX_LAYERS]; /* index into ropes, or CONFIG_NO_ROPE */
     struct expert_config experts;
-    int64_t bos;                        /* -1: none */
+    int64_t bos; /* -1: none */
 };
 
 /* ---- reading ---- */

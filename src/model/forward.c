@@ -135,11 +135,33 @@ static void look_up_row(const struct row_job *job, size_t row)
     weight_rows(pass_weight(pass, 0, ROLE_EMBEDDING), pass->ids[at], 1, job->y + row * job->width);
 }
 
-/* Scale, positions. */
+/* Which row of the position embeddings a token has. RoBERTa does not count padding. */
+static size_t position_row(const struct pass *pass, size_t sequence, size_t position)
+{
+    const struct model_config *c = &pass->model->config;
+    const uint32_t *ids = pass->ids + pass->offset[sequence];
+    size_t row = c->padding;
+
+    if (!c->padded)
+        return position;
+    for (size_t p = 0; ids[position] != c->padding && p <= position; p++)
+        row += ids[p] != c->padding;
+    return row;
+}
+
+static void add_row_of(const struct weight *weight, size_t row, size_t width, real *room, real *y)
+{
+    weight_rows(weight, row, 1, room);
+    for (size_t i = 0; i < width; i++)
+        y[i] += room[i];
+}
+
+/* Scale, positions, token types. */
 static void embed_row(const struct row_job *job, size_t row)
 {
     const struct pass *pass = job->pass;
-    const struct weight *positions = pass_weight(pass, 0, ROLE_POSITION);
+    const struct weight *positions = pass_weight(pass, 0, ROLE_POSITION),
+                        *types = pass_weight(pass, 0, ROLE_TOKEN_TYPE);
     size_t width = job->width;
     real *y = job->y + row * width, *p = job->z + row * width,
          scale = (real)pass->model->config.embedding_scale;
@@ -147,11 +169,11 @@ static void embed_row(const struct row_job *job, size_t row)
     if (scale != 1)
         for (size_t i = 0; i < width; i++)
             y[i] *= scale;
-    if (!positions)
-        return;
-    weight_rows(positions, job->batch->position[row], 1, p);
-    for (size_t i = 0; i < width; i++)
-        y[i] += p[i];
+    if (types)
+        add_row_of(types, 0, width, p, y);
+    if (positions)
+        add_row_of(positions, position_row(pass, job->batch->sequence[row], job->batch->position[row]), width,
+                   p, y);
 }
 
 void forward_embed(const struct pass *pass, const struct batch *batch, real *x)
@@ -283,8 +305,9 @@ static void activate_row(const struct row_job *job, size_t row)
 void forward_activate(const struct pass *pass, const real *hidden, const real *up, size_t n, size_t width,
                       real *key)
 {
-    rows_run(&(struct row_job){.row = activate_row, .pass = pass, .width = width, .a = hidden, .b = up, .y = key},
-             n);
+    rows_run(
+        &(struct row_job){.row = activate_row, .pass = pass, .width = width, .a = hidden, .b = up, .y = key},
+        n);
 }
 
 void batch_pick(const struct batch *batch, const real *from, size_t width, real *to)
@@ -426,7 +449,8 @@ static void mlp_half(const struct pass *pass, size_t layer, const struct batch *
 {
     size_t width = pass->model->config.width;
     bool experts = pass_has_experts(pass, layer);
-    bool keep = !experts && batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
+    bool keep =
+        !experts && batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
 
     pass_tap(pass, SITE_MLP_IN, layer, pass->normed, batch, 0, batch->n, width);
     for (size_t first = 0; first < batch->n; first += pass->mlp_rows) {

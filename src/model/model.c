@@ -128,7 +128,8 @@ out:
     return ok;
 }
 
-/* What sentences call the config: config.json beside the weights, or the file whose metadata it was made of. */
+/* What sentences call the config: config.json beside the weights, or the file whose metadata it was made of.
+ */
 static bool name_config(const struct checkpoint *checkpoint, struct quoted *out, struct error *err)
 {
     char *path = checkpoint_gguf(checkpoint) ? memory_string(checkpoint->path)
@@ -187,6 +188,8 @@ size_t model_dimension(const struct model_config *c, enum dimension dimension)
         [DIM_FF] = c->ff,
         [DIM_VOCABULARY] = c->vocabulary,
         [DIM_CONTEXT] = c->context,
+        [DIM_POSITIONS] = c->context + (c->padded ? (size_t)c->padding + 1 : 0),
+        [DIM_TOKEN_TYPES] = c->token_types,
         [DIM_QUERY] = c->n_heads * c->head_dim,
         [DIM_KV] = c->n_kv_heads * c->head_dim,
         [DIM_HEAD] = c->head_dim,
@@ -382,15 +385,36 @@ static bool find_role(struct model *model, enum role role, size_t layer, struct 
     return !first || role == ROLE_HEAD || find_weight(model, first, layer, err);
 }
 
+/* Encoders are often stored without their head. */
+static void look_for_head(struct model *model)
+{
+    const struct tensor_role *row = role_row(model->architecture, ROLE_HEAD_IN);
+
+    if (model->config.encoder && row && is_there(model, row, 0))
+        model->config.features |= FEATURE_MASKED_HEAD;
+}
+
+/* Not even the tensor that tells the prefix is there. */
+static bool no_prefix(const struct model *model, struct error *err)
+{
+    const struct architecture *a = model->architecture;
+    const struct tensor_role *norm = role_row(a, ROLE_FINAL_NORM);
+    char name[NAME_SIZE] = "";
+
+    architecture_tensor_name(norm ? norm : role_row(a, ROLE_ATTENTION_OUT), a->prefixes[0], 0, 0, name,
+                             sizeof name);
+    return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor \"%s\"",
+                     quote(model->checkpoint->path).text, a->model_type, name);
+}
+
 static bool find_weights(struct model *model, struct error *err)
 {
     const struct architecture *a = model->architecture;
 
     model->prefix = architecture_prefix(a, model->checkpoint);
     if (!model->prefix)
-        return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor \"%s%s\"",
-                         quote(model->checkpoint->path).text, a->model_type, a->prefixes[0],
-                         role_row(a, ROLE_FINAL_NORM)->name);
+        return no_prefix(model, err);
+    look_for_head(model);
     for (size_t role = 0; role < ROLE_COUNT; role++)
         for (size_t l = 0; l < (role < ROLE_FIRST_OF_LAYER ? 1 : model->config.n_layers); l++)
             if (!find_role(model, (enum role)role, l, err))
@@ -508,6 +532,22 @@ const struct weight *model_site(const struct model *model, size_t layer)
 const struct weight *model_sites(const struct model *model, size_t layer, size_t *n)
 {
     return weights_of(model, layer + 1, ROLE_DOWN, n);
+}
+
+/* ---- what a model can ---- */
+
+bool model_can(const struct model *model, enum ability ability, struct error *err)
+{
+    const struct model_config *c = &model->config;
+    const char *why = NULL;
+
+    if (c->encoder && (ability == ABLE_NEXT || ability == ABLE_EDIT))
+        why = "it is an encoder, whose every token sees those behind it: there is no next token to ask for";
+    else if (c->encoder && ability == ABLE_LOGITS && !(c->features & FEATURE_MASKED_HEAD))
+        why =
+            "the file holds no head for masked tokens, so that there are states and attention, but no logits";
+    return !why || error_set(err, ERROR_UNSUPPORTED, "%s (%s) cannot do that: %s",
+                             quote(model->checkpoint->path).text, model->architecture->title, why);
 }
 
 /* ---- lists of tensors ---- */

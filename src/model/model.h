@@ -44,9 +44,18 @@ void model_refresh(struct model *model);
 size_t model_dimension(const struct model_config *config, enum dimension dimension);
 /* Whether the config has a tensor for the row. */
 bool model_wants(const struct model_config *config, const struct tensor_role *row);
-/* Sets where the slice of a row lies in its stored tensor (out, first_out, run, step); returns how long that is along
- * `out`. */
+/* Sets where the slice of a row lies in its stored tensor (out, first_out, run, step); returns how long that
+ * is along `out`. */
 size_t model_place(const struct model_config *config, const struct tensor_role *row, struct weight *out);
+
+/* What not every model has. ERROR_UNSUPPORTED with the reason. */
+enum ability {
+    ABLE_LOGITS, /* of every position */
+    ABLE_NEXT,   /* logits of the next token: to generate, to measure perplexity */
+    ABLE_EDIT,
+    ABLE_ATTENTION
+};
+bool model_can(const struct model *model, enum ability ability, struct error *err);
 
 /* Which tensor an edit of a layer writes: the down projection. Of a layer with experts that of the first. */
 const struct weight *model_site(const struct model *model, size_t layer);

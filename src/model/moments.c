@@ -391,10 +391,11 @@ bool moments_collect(const struct context *context, const struct model *model,
     for (size_t i = 0; i < n_layers; i++)
         if (model->config.experts.in_layer[layers[i]]) {
             free(found);
-            return error_set(err, ERROR_UNSUPPORTED,
-                             "layer %zu has %zu experts with keys of their own, of which lancet takes no second "
-                             "moment",
-                             layers[i], model->config.experts.n);
+            return error_set(
+                err, ERROR_UNSUPPORTED,
+                "layer %zu has %zu experts with keys of their own, of which lancet takes no second "
+                "moment",
+                layers[i], model->config.experts.n);
         }
     c.sampled = !source->corpus && !source->rows;
     c.window = source->window ? source->window : source->rows && longest > WINDOW ? longest : WINDOW;

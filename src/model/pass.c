@@ -220,6 +220,13 @@ static void finish_logits(const struct row_job *job, size_t piece)
         ops_cap(x, n, c->logit_cap);
 }
 
+/* Of an encoder's head; y may be x. */
+static void activate_head_row(const struct row_job *job, size_t row)
+{
+    ops_activation(job->pass->model->config.head_activation, job->y + row * job->width, job->width,
+                   job->y + row * job->width);
+}
+
 /* A projection before the head is small: its rows lie where the logits will. */
 void pass_head(const struct pass *pass, const real *states, size_t n, real *normed, real *logits)
 {
@@ -230,6 +237,11 @@ void pass_head(const struct pass *pass, const real *states, size_t n, real *norm
     if (pass_weight(pass, 0, ROLE_HEAD_IN)) {
         pass_matmul(pass, 0, ROLE_HEAD_IN, normed, n, logits);
         memcpy(normed, logits, n * c->embedding_width * sizeof *normed);
+    }
+    if (c->features & FEATURE_MASKED_HEAD) {
+        rows_run(&(struct row_job){.row = activate_head_row, .pass = pass, .width = c->width, .y = normed},
+                 n);
+        forward_norm(pass, 0, ROLE_HEAD_NORM, normed, n, normed);
     }
     pass_matmul(pass, 0, ROLE_HEAD, normed, n, logits);
     if (c->logit_scale != 1 || c->logit_cap != 0)
@@ -246,6 +258,8 @@ bool pass_logits(struct pass *pass, const struct place *places, size_t n, real *
 
     if (!pass->ran)
         return error_set(err, ERROR_USAGE, "logits were asked for before a pass was run");
+    if (!model_can(pass->model, ABLE_LOGITS, err))
+        return false;
     for (size_t first = 0; first < n; first += most) {
         size_t now = min_size(most, n - first);
 

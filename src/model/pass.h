@@ -35,13 +35,13 @@ enum site {
     SITE_ATTENTION_OUT, /* [rows, width] what attention adds to the stream (after a post norm) */
     SITE_STATE_MID,     /* [rows, width] residual stream after the attention add */
     SITE_MLP_IN,        /* [rows, width] after the norm in front of the MLP */
-    SITE_ROUTER,        /* [rows, experts] what the router makes of a row, adding up to 1: the best are used */
-    SITE_MLP_HIDDEN,    /* [rows, ff] before the activation (gated: the gate's side) */
-    SITE_MLP_KEY,       /* [rows, ff] input of the down projection; in a layer with experts this and HIDDEN
-                           are called once for each expert, with the rows that go to it */
-    SITE_MLP_VALUE,     /* [rows, width] its raw output, before any post norm */
-    SITE_MLP_OUT,       /* [rows, width] what the MLP adds to the stream (after a post norm) */
-    SITE_STATE,         /* [rows, width] residual stream after the layer (hook_resid_post) */
+    SITE_ROUTER,     /* [rows, experts] what the router makes of a row, adding up to 1: the best are used */
+    SITE_MLP_HIDDEN, /* [rows, ff] before the activation (gated: the gate's side) */
+    SITE_MLP_KEY,    /* [rows, ff] input of the down projection; in a layer with experts this and HIDDEN
+                        are called once for each expert, with the rows that go to it */
+    SITE_MLP_VALUE,  /* [rows, width] its raw output, before any post norm */
+    SITE_MLP_OUT,    /* [rows, width] what the MLP adds to the stream (after a post norm) */
+    SITE_STATE,      /* [rows, width] residual stream after the layer (hook_resid_post) */
     SITE_COUNT
 };
 const char *site_name(enum site site);

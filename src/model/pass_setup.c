@@ -70,7 +70,7 @@ void batch_seal(const struct pass *pass, struct batch *batch)
     batch->first[pass->n_sequences] = batch->n;
     for (row = 0; row < batch->n;) {
         size_t s = batch->sequence[row], left = batch->first[s + 1] - row;
-        size_t room = attention_table() / ((size_t)batch->position[batch->first[s + 1] - 1] + 1);
+        size_t room = attention_table() / pass_keys(pass, s, batch->position[batch->first[s + 1] - 1]);
 
         batch->block[batch->n_blocks++] = row;
         row += min_size(left, min_size(QUERY_BLOCK, max_size(room, 1)));
@@ -186,6 +186,8 @@ static bool copy_options(struct pass *pass, const struct pass_options *options, 
     if (o->resumable && o->resume_layer >= pass->n_layers)
         return error_set(err, ERROR_USAGE, "layer %zu was asked for, but the last one is %zu",
                          o->resume_layer, pass->n_layers - 1);
+    if ((o->resumable || o->keep_cache) && c->encoder)
+        return model_can(pass->model, ABLE_NEXT, err);
     if (o->keys_only && (o->resumable || o->keep_cache))
         return error_set(err, ERROR_USAGE,
                          "a pass that ends at a key can neither be resumed nor appended to");

@@ -79,7 +79,7 @@ struct pass {
     size_t mlp_rows; /* rows that go through the MLP at a time */
     real *mlp_key;   /* [mlp_rows, ff] */
     struct expert_rows experts;
-    real *pattern;   /* [heads, queries, keys] of the largest sequence, when tapped */
+    real *pattern; /* [heads, queries, keys] of the largest sequence, when tapped */
 
     real *top; /* [top_batch->n, width] what the last run ended with */
     const struct batch *top_batch;
@@ -133,6 +133,8 @@ struct rotary {
     const real *cosine, *sine;
 };
 bool pass_rotary(const struct pass *pass, size_t layer, size_t sequence, size_t position, struct rotary *out);
+/* How many keys of a sequence a query at this position may see: those up to it, or of an encoder all. */
+size_t pass_keys(const struct pass *pass, size_t sequence, size_t position);
 /* Readies the rotary rows of the token that is appended to a sequence. */
 bool pass_grow_rope(struct pass *pass, size_t sequence, struct error *err);
 bool pass_is_parallel(const struct pass *pass);
@@ -145,8 +147,8 @@ void pass_tap(const struct pass *pass, enum site site, size_t layer, real *data,
 
 /* ---- experts.c ---- */
 
-/* The MLP of rows first .. first + n of a batch, in a layer with experts: from normed to value; with keys_only
- * to the keys. */
+/* The MLP of rows first .. first + n of a batch, in a layer with experts: from normed to value; with
+ * keys_only to the keys. */
 void experts_forward(const struct pass *pass, size_t layer, const struct batch *batch,
                      const struct activations *a, size_t first, size_t n);
 /* From d value [n, width] of rows first .. first + n to d in [n, width]. */

@@ -82,7 +82,8 @@ static const struct gradient_case {
     {NULL, KIN("mixtral") "\"num_local_experts\":4}", 0, true},
     {NULL, KIN("mixtral") "\"num_local_experts\":4,\"num_experts_per_tok\":1}", 1, false},
     {NULL,
-     KIN("qwen2_moe") "\"num_experts\":5,\"moe_intermediate_size\":16,\"shared_expert_intermediate_size\":12}",
+     KIN("qwen2_moe") "\"num_experts\":5,\"moe_intermediate_size\":16,\"shared_expert_intermediate_size\":"
+                      "12}",
      0, true},
     {NULL,
      KIN("qwen3_moe") "\"num_experts\":5,\"num_experts_per_tok\":3,\"moe_intermediate_size\":16,"

@@ -3,7 +3,9 @@
  *   dump_logits MODEL PROMPTS logits OUT        [prompts][T, V]
  *   dump_logits MODEL PROMPTS last OUT          [prompts][V], of the last token
  *   dump_logits MODEL PROMPTS attention OUT     [prompts][layers, heads, T, T]
- *   dump_logits MODEL PROMPTS greedy:N OUT      N ids a line, beside the gap of the two best logits at each
+ *   dump_logits MODEL PROMPTS states OUT        [prompts][1 + layers, T, width], the embedding and after each
+ * layer dump_logits MODEL PROMPTS greedy:N OUT      N ids a line, beside the gap of the two best logits at
+ * each
  *
  * PROMPTS holds one prompt a line, as ids with spaces. */
 #include <stdio.h>
@@ -49,6 +51,24 @@ static void write_logits(struct dump *d, const uint32_t *ids, size_t n, size_t w
     pass_free(pass);
     free(places);
     free(logits);
+}
+
+static void write_rows(void *user, const struct tap_view *view)
+{
+    fwrite(view->data, sizeof(real), view->n_rows * view->width, user);
+}
+
+static void states(struct dump *d, const uint32_t *ids, size_t n)
+{
+    const struct tap taps[] = {{SITE_EMBEDDING, 0, 0, write_rows, d->out},
+                               {SITE_STATE, 0, d->model->config.n_layers, write_rows, d->out}};
+    struct pass *pass;
+
+    if (!pass_new(d->context, d->model, &(struct sequence){ids, n}, 1,
+                  &(struct pass_options){.taps = taps, .n_taps = 2}, &pass, &d->err) ||
+        !pass_run(pass, &d->err))
+        fail(&d->err);
+    pass_free(pass);
 }
 
 static void attention(struct dump *d, const uint32_t *ids, size_t n)
@@ -138,6 +158,8 @@ int main(int argc, char **argv)
             write_logits(&d, ids, n, n);
         else if (strcmp(argv[3], "last") == 0)
             write_logits(&d, ids, n, 1);
+        else if (strcmp(argv[3], "states") == 0)
+            states(&d, ids, n);
         else if (strcmp(argv[3], "attention") == 0)
             attention(&d, ids, n);
         else

@@ -84,6 +84,17 @@ def experts(name, **options):
                            {"num_experts": 6, "moe_intermediate_size": 40}), "num_experts_per_tok": 2, **options})
 
 
+def encoder(name, **options):
+    return getattr(transformers, name)(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
+                                          "num_hidden_layers": 3, "num_attention_heads": 6,
+                                          "max_position_embeddings": 98, **options})
+
+
+def distilbert(**options):
+    return transformers.DistilBertConfig(**{"vocab_size": 97, "dim": 48, "hidden_dim": 80, "n_layers": 3, "n_heads": 6,
+                                            "max_position_embeddings": 98, **options})
+
+
 def gemma3(**options):
     return transformers.Gemma3TextConfig(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
                                             "num_hidden_layers": 7, "num_attention_heads": 4,
@@ -199,6 +210,12 @@ RANDOM = {
     "qwen3-moe-ties": (experts("Qwen3MoeConfig", head_dim=8, num_experts=60, num_experts_per_tok=8,
                                norm_topk_prob=True, moe_intermediate_size=12, use_sliding_window=True,
                                sliding_window=6), {"ties": True}),
+    "bert": (encoder("BertConfig"), {}),
+    "bert-gamma-untied": (encoder("BertConfig", hidden_act="gelu_new", type_vocab_size=1, tie_word_embeddings=False),
+                          {"gamma": True}),
+    "roberta": (encoder("RobertaConfig", pad_token_id=1), {}),  # whose prompts hold padding, too
+    "distilbert": (distilbert(), {}),
+    "distilbert-f16": (distilbert(activation="relu"), {"dtype": torch.float16}),
     "gemma3": (gemma3(), {}),
     "gemma3-bf16-sharded": (gemma3(), {"dtype": torch.bfloat16, "shard": "60KB"}),
     "gemma3-untied": (gemma3(tie_word_embeddings=False, attention_bias=True, sliding_window=4), {}),
@@ -222,6 +239,18 @@ def randomise(model, seed):
             shift = 0.0
         with torch.no_grad():
             parameter.copy_(shift + scale * torch.randn(parameter.shape, generator=generator))
+
+
+def name_gamma(path):
+    """Norms as TensorFlow's first BERT named them."""
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({name.replace("LayerNorm.weight", "LayerNorm.gamma")
+                                 .replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+                                 for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+
+
+def class_of(config):
+    return transformers.AutoModelForMaskedLM if "bert" in config.model_type else transformers.AutoModelForCausalLM
 
 
 def tie_experts(model):
@@ -265,7 +294,7 @@ def old_spelling(path):
 
 def make_random(name, folder):
     config, options = RANDOM[name]
-    model = transformers.AutoModelForCausalLM.from_config(config)
+    model = class_of(config).from_config(config)
     randomise(model, sum(map(ord, name)))
     if options.get("ties"):
         tie_experts(model)
@@ -273,6 +302,8 @@ def make_random(name, folder):
     model.save_pretrained(folder, max_shard_size=options.get("shard", "5GB"))
     if options.get("stacked"):
         stack_experts(os.path.join(folder, "model.safetensors"))
+    if options.get("gamma"):
+        name_gamma(os.path.join(folder, "model.safetensors"))
     if options.get("old"):
         old_spelling(os.path.join(folder, "config.json"))
 
@@ -292,8 +323,8 @@ def load(folder):
     attention = transformers.models.falcon.modeling_falcon.FalconAttention
     if not hasattr(attention, "patched"):
         attention.forward, attention.patched = once(attention.forward), True
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32,
-                                                             attn_implementation="eager").eval()
+    config = transformers.AutoConfig.from_pretrained(folder)
+    return class_of(config).from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
 
 
 def dump(program, folder, prompts, mode):
