@@ -271,7 +271,8 @@ END_TEST
 START_TEST(test_every_row_reads)
 {
     static const char *const sizes =
-        "{\"vocab_size\":31,\"hidden_size\":32,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+        "{\"vocab_size\":61,\"dim\":32,\"n_layers\":2,\"n_heads\":4,\"hidden_dim\":48,\"hidden_size\":32,"
+        "\"num_hidden_layers\":2,\"num_attention_heads\":4,"
         "\"n_embd\":32,\"n_layer\":2,\"n_head\":4,\"intermediate_size\":48,\"max_position_embeddings\":64,"
         "\"num_key_value_heads\":2,\"head_dim\":8,\"rotary_dim\":4,\"attention_types\":[[[\"global\"],2]]}";
 
@@ -281,7 +282,7 @@ START_TEST(test_every_row_reads)
 
         ck_assert_msg(read_row(architectures[i]->model_type, sizes, &c, &err), "%s: %s",
                       architectures[i]->model_type, err.text);
-        ck_assert_uint_eq(c.head_dim, 8);
+        ck_assert_uint_eq(c.head_dim, c.scan.state ? 1 : 8);
         ck_assert(c.norm_eps > 0 && c.attention_scale > 0 && c.embedding_scale > 0 && c.logit_scale > 0 &&
                   c.residual_scale > 0);
         ck_assert(!read_row(architectures[i]->model_type, "{\"vocab_size\":\"x\"}", &c, &err));
