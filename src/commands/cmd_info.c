@@ -95,6 +95,10 @@ static void model_lines(struct page *page, const struct model *model)
         str_printf(s, "%zu of width %zu, of which a token uses %zu%s\n", c->experts.n, c->experts.ff,
                    c->experts.used, c->experts.shared_ff ? ", and a shared one" : "");
     }
+    if (c->scan.state) {
+        label(page, "mixer");
+        str_printf(s, "%zu channels with %zu numbers of state each, no attention\n", c->ff, c->scan.state);
+    }
     label(page, "vocabulary");
     str_printf(s, "%zu tokens%s\n", c->vocabulary, c->tied ? ", output tied to the embedding" : "");
     label(page, "context");

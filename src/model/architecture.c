@@ -20,6 +20,7 @@
     ROW(gptj)                                                                                                \
     ROW(granite)                                                                                             \
     ROW(llama)                                                                                               \
+    ROW(mamba)                                                                                               \
     ROW(mistral)                                                                                             \
     ROW(mixtral)                                                                                             \
     ROW(olmo2)                                                                                               \
@@ -79,6 +80,16 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_MLP_NORM_BIAS] = "bias of the norm before the MLP",
     [ROLE_ROUTER] = "router",
     [ROLE_ROUTER_BIAS] = "bias of the router",
+    [ROLE_SCAN_IN] = "input projection of the mixer",
+    [ROLE_SCAN_IN_BIAS] = "bias of the input projection of the mixer",
+    [ROLE_SCAN_CONV] = "convolution",
+    [ROLE_SCAN_CONV_BIAS] = "bias of the convolution",
+    [ROLE_SCAN_PARAMETERS] = "projection to step, input and output of the scan",
+    [ROLE_SCAN_PARAMETERS_BIAS] = "bias of the projection to step, input and output of the scan",
+    [ROLE_SCAN_STEP] = "projection of the step",
+    [ROLE_SCAN_STEP_BIAS] = "bias of the projection of the step",
+    [ROLE_SCAN_DECAY] = "decay of the scan",
+    [ROLE_SCAN_SKIP] = "skip of the scan",
     [ROLE_GATE] = "gate projection",
     [ROLE_GATE_BIAS] = "gate bias",
     [ROLE_UP] = "up projection",

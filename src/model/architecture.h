@@ -54,6 +54,16 @@ enum role {
     ROLE_MLP_NORM_BIAS,
     ROLE_ROUTER, /* of a layer with experts, whose gate, up and down are lists */
     ROLE_ROUTER_BIAS,
+    ROLE_SCAN_IN, /* of a mixer (scan.c), which stands in place of attention and MLP */
+    ROLE_SCAN_IN_BIAS,
+    ROLE_SCAN_CONV,
+    ROLE_SCAN_CONV_BIAS,
+    ROLE_SCAN_PARAMETERS,
+    ROLE_SCAN_PARAMETERS_BIAS,
+    ROLE_SCAN_STEP,
+    ROLE_SCAN_STEP_BIAS,
+    ROLE_SCAN_DECAY,
+    ROLE_SCAN_SKIP,
     ROLE_GATE,
     ROLE_GATE_BIAS,
     ROLE_UP,
@@ -94,6 +104,11 @@ enum dimension {
     DIM_HEADS,    /* how many heads */
     DIM_KV_HEADS, /* how many key/value heads */
     DIM_ONE,
+    DIM_SCAN_IN, /* twice DIM_FF */
+    DIM_SCAN_KERNEL,
+    DIM_SCAN_PARAMETERS,
+    DIM_SCAN_RANK,
+    DIM_SCAN_STATE,
     DIM_EXPERTS, /* how many experts */
     DIM_EXPERT_FF,
     DIM_SHARED_FF, /* of the expert that every token goes to */
@@ -121,6 +136,7 @@ struct tensor_role { /* one tensor of the architecture, or a slice of one */
     bool transposed;      /* stored [in, out] */
     bool by_head;         /* a vector that is stored as [heads, head_dim] */
     enum dimension items; /* so many tensors of this shape, a list; DIM_NONE: one */
+    bool channels;        /* stored [out, 1, in]: a convolution of each channel by itself */
     bool stacked;         /* the list is one tensor [items, out, in] */
     enum layers layers;
     unsigned when;   /* features that must all be on */

@@ -26,11 +26,12 @@ enum feature {
     FEATURE_OUT_BIAS = 1 << 1, /* of the attention's output projection */
     FEATURE_MLP_BIAS = 1 << 2,
     FEATURE_QK_NORM = 1 << 3,
-    FEATURE_PARALLEL = 1 << 4,    /* the MLP reads the stream as it was before attention */
-    FEATURE_TWO_NORMS = 1 << 5,   /* of a parallel layer: attention and MLP have a norm each (Falcon) */
-    FEATURE_NORM_AFTER = 1 << 6,  /* norms of the stream after each add, none before (OPT-350m) */
-    FEATURE_FINAL_NORM = 1 << 7,  /* where an architecture leaves it open (OPT) */
-    FEATURE_PROJECTED = 1 << 8,   /* embedding and head are of another width (OPT-350m) */
+    FEATURE_PARALLEL = 1 << 4,   /* the MLP reads the stream as it was before attention */
+    FEATURE_TWO_NORMS = 1 << 5,  /* of a parallel layer: attention and MLP have a norm each (Falcon) */
+    FEATURE_NORM_AFTER = 1 << 6, /* norms of the stream after each add, none before (OPT-350m) */
+    FEATURE_FINAL_NORM = 1 << 7, /* where an architecture leaves it open (OPT) */
+    FEATURE_PROJECTED = 1 << 8,  /* embedding and head are of another width (OPT-350m) */
+    FEATURE_CONV_BIAS = 1 << 17,
     FEATURE_MASKED_HEAD = 1 << 16 /* an encoder with its head for masked tokens: set by what the file holds */
 };
 
@@ -77,6 +78,11 @@ struct expert_config { /* the MLP of a layer, in several copies */
     bool in_layer[CONFIG_MAX_LAYERS];
 };
 
+struct scan_config { /* a mixer of as many channels as ff, in place of attention and MLP */
+    size_t state;    /* numbers of state a channel; 0: layers have no mixer */
+    size_t kernel, rank;
+};
+
 struct model_config {
     size_t n_layers, width, n_heads, n_kv_heads, head_dim, rotary_dim, ff, vocabulary, context;
     size_t embedding_width; /* that of embedding and head: width, unless FEATURE_PROJECTED */
@@ -109,6 +115,7 @@ struct model_config {
         window[CONFIG_MAX_LAYERS]; /* 0: all positions; else query q sees keys k with 0 <= q - k < window */
     uint8_t rope_of[CONFIG_MAX_LAYERS]; /* index into ropes, or CONFIG_NO_ROPE */
     struct expert_config experts;
+    struct scan_config scan;
     int64_t bos; /* -1: none */
 };
 

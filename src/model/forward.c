@@ -478,6 +478,10 @@ void forward_finish(const struct pass *pass, size_t layer, const struct batch *b
 void forward_to_value(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
                       const struct activations *a)
 {
+    if (pass->model->config.scan.state) {
+        scan_forward(pass, layer, in, out, a);
+        return;
+    }
     attention_half(pass, layer, in, out, a);
     if (out->n)
         mlp_half(pass, layer, out, a);

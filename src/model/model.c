@@ -196,6 +196,11 @@ size_t model_dimension(const struct model_config *c, enum dimension dimension)
         [DIM_HEADS] = c->n_heads,
         [DIM_KV_HEADS] = c->n_kv_heads,
         [DIM_ONE] = 1,
+        [DIM_SCAN_IN] = 2 * c->ff,
+        [DIM_SCAN_KERNEL] = c->scan.kernel,
+        [DIM_SCAN_PARAMETERS] = c->scan.rank + 2 * c->scan.state,
+        [DIM_SCAN_RANK] = c->scan.rank,
+        [DIM_SCAN_STATE] = c->scan.state,
         [DIM_EXPERTS] = c->experts.n,
         [DIM_EXPERT_FF] = c->experts.ff,
         [DIM_SHARED_FF] = c->experts.shared_ff,
@@ -245,6 +250,8 @@ static size_t stored_shape(const struct model_config *c, const struct tensor_rol
     if (row->stacked)
         shape[rank++] = model_dimension(c, row->items);
     shape[rank++] = row->by_head ? out / c->head_dim : row->transposed ? in : out;
+    if (row->channels)
+        shape[rank++] = 1;
     if (row->by_head || row->in != DIM_NONE)
         shape[rank++] = row->by_head ? c->head_dim : row->transposed ? out : in;
     return rank;
@@ -546,6 +553,10 @@ bool model_can(const struct model *model, enum ability ability, struct error *er
     else if (c->encoder && ability == ABLE_LOGITS && !(c->features & FEATURE_MASKED_HEAD))
         why =
             "the file holds no head for masked tokens, so that there are states and attention, but no logits";
+    else if (c->scan.state && ability == ABLE_ATTENTION)
+        why = "its layers have no attention: each token changes a state, which the next one reads";
+    else if (c->scan.state && ability == ABLE_EDIT)
+        why = "its layers have no MLP, and lancet takes no gradients through a selective scan";
     return !why || error_set(err, ERROR_UNSUPPORTED, "%s (%s) cannot do that: %s",
                              quote(model->checkpoint->path).text, model->architecture->title, why);
 }

@@ -186,6 +186,8 @@ static bool copy_options(struct pass *pass, const struct pass_options *options, 
     if (o->resumable && o->resume_layer >= pass->n_layers)
         return error_set(err, ERROR_USAGE, "layer %zu was asked for, but the last one is %zu",
                          o->resume_layer, pass->n_layers - 1);
+    if (o->resumable && c->scan.state)
+        return model_can(pass->model, ABLE_EDIT, err);
     if ((o->resumable || o->keep_cache) && c->encoder)
         return model_can(pass->model, ABLE_NEXT, err);
     if (o->keys_only && (o->resumable || o->keep_cache))
@@ -310,6 +312,29 @@ static void lay_out_experts(struct pass *pass, struct carver *c)
     carve(c, &pass->gradient.open, pass->mlp_rows, 1);
 }
 
+real *pass_scan_state(const struct pass *pass, size_t layer, size_t sequence)
+{
+    return pass->scan.state +
+           (region_of(pass, layer) * pass->n_sequences + sequence) * scan_state_size(&pass->model->config);
+}
+
+static void lay_out_scan(struct pass *pass, struct carver *c, size_t rows)
+{
+    const struct model_config *config = &pass->model->config;
+    struct scan_rows *s = &pass->scan;
+
+    if (!config->scan.state)
+        return;
+    carve(c, &s->in, rows, 2 * config->ff);
+    carve(c, &s->u, rows, config->ff);
+    carve(c, &s->parameters, rows, config->scan.rank + 2 * config->scan.state);
+    carve(c, &s->narrow, rows, config->scan.rank);
+    carve(c, &s->step, rows, config->ff);
+    carve(c, &s->key, rows, config->ff);
+    carve(c, &s->state, (region_of(pass, pass->n_layers - 1) + 1) * pass->n_sequences,
+          scan_state_size(config));
+}
+
 static void lay_out_scratch(struct pass *pass, struct carver *c)
 {
     const struct model_config *config = &pass->model->config;
@@ -339,6 +364,7 @@ static void lay_out_scratch(struct pass *pass, struct carver *c)
     if (config->gated)
         carve(c, &a->up, pass->mlp_rows, widest_key(config));
     lay_out_experts(pass, c);
+    lay_out_scan(pass, c, rows);
     carve(c, &pass->pattern, pattern_rows(pass), pass->longest);
     a->mid = a->mid_sum = a->sum = a->x;
     a->attention = a->value;

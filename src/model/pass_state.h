@@ -44,6 +44,16 @@ struct expert_rows {
     real *in, *out;     /* [mlp_rows, width] */
 };
 
+/* What a mixer works with (scan.c): rows, and what is carried from token to token. */
+struct scan_rows {
+    real *in;         /* [rows, 2 ff] */
+    real *u;          /* [rows, ff] */
+    real *parameters; /* [rows, rank + 2 state] */
+    real *narrow;     /* [rows, rank] */
+    real *step, *key; /* [rows, ff] */
+    real *state;      /* [regions, n_sequences, ff x (state + kernel - 1)] */
+};
+
 struct pass {
     const struct context *context;
     const struct model *model;
@@ -79,6 +89,7 @@ struct pass {
     size_t mlp_rows; /* rows that go through the MLP at a time */
     real *mlp_key;   /* [mlp_rows, ff] */
     struct expert_rows experts;
+    struct scan_rows scan;
     real *pattern; /* [heads, queries, keys] of the largest sequence, when tapped */
 
     real *top; /* [top_batch->n, width] what the last run ended with */
@@ -156,6 +167,15 @@ bool experts_backward(struct pass *pass, size_t layer, const struct activations 
                       const real *d_value, real *d_in, struct error *err);
 /* How many numbers a row's hidden side takes. */
 size_t experts_hidden(const struct expert_config *experts);
+
+/* ---- scan.c ---- */
+
+/* A layer that is a mixer, as forward_to_value. */
+void scan_forward(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
+                  const struct activations *a);
+/* Numbers that a layer carries for a sequence, and where they lie. */
+size_t scan_state_size(const struct model_config *config);
+real *pass_scan_state(const struct pass *pass, size_t layer, size_t sequence);
 
 /* ---- attention.c ---- */
 

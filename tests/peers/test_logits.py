@@ -95,6 +95,11 @@ def distilbert(**options):
                                             "max_position_embeddings": 98, **options})
 
 
+def mamba(**options):
+    return transformers.MambaConfig(**{"vocab_size": 97, "hidden_size": 48, "num_hidden_layers": 3, "state_size": 8,
+                                       **options})
+
+
 def gemma3(**options):
     return transformers.Gemma3TextConfig(**{"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80,
                                             "num_hidden_layers": 7, "num_attention_heads": 4,
@@ -216,6 +221,9 @@ RANDOM = {
     "roberta": (encoder("RobertaConfig", pad_token_id=1), {}),  # whose prompts hold padding, too
     "distilbert": (distilbert(), {}),
     "distilbert-f16": (distilbert(activation="relu"), {"dtype": torch.float16}),
+    "mamba": (mamba(), {}),
+    "mamba-biases-bf16": (mamba(use_bias=True, use_conv_bias=False, conv_kernel=3, expand=3, time_step_rank=5,
+                                tie_word_embeddings=False), {"dtype": torch.bfloat16}),
     "gemma3": (gemma3(), {}),
     "gemma3-bf16-sharded": (gemma3(), {"dtype": torch.bfloat16, "shard": "60KB"}),
     "gemma3-untied": (gemma3(tie_word_embeddings=False, attention_bias=True, sliding_window=4), {}),
@@ -324,7 +332,8 @@ def load(folder):
     if not hasattr(attention, "patched"):
         attention.forward, attention.patched = once(attention.forward), True
     config = transformers.AutoConfig.from_pretrained(folder)
-    return class_of(config).from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    how = {} if config.model_type == "mamba" else {"attn_implementation": "eager"}
+    return class_of(config).from_pretrained(folder, dtype=torch.float32, **how).eval()
 
 
 def dump(program, folder, prompts, mode):
@@ -348,14 +357,18 @@ def texts(folder):
 
 def compare(program, folder, prompts, model):
     """Worst logit difference in standard deviations, worst attention difference."""
-    logits, patterns = dump(program, folder, prompts, "logits"), dump(program, folder, prompts, "attention")
+    attends = model.config.model_type != "mamba"
+    logits = dump(program, folder, prompts, "logits")
+    patterns = dump(program, folder, prompts, "attention") if attends else np.empty(0, np.float32)
     worst = worst_attention = 0.0
     for ids in prompts:
         with torch.no_grad():
-            out = model(torch.tensor([ids]), output_attentions=True)
+            out = model(torch.tensor([ids]), output_attentions=attends)
         expected = out.logits[0].numpy()
         found, logits = np.split(logits, [expected.size])
         worst = max(worst, np.abs(found.reshape(expected.shape) - expected).max() / expected.std())
+        if not attends:
+            continue
         expected = torch.stack(out.attentions)[:, 0].numpy()
         found, patterns = np.split(patterns, [expected.size])
         worst_attention = max(worst_attention, np.abs(found.reshape(expected.shape) - expected).max())
