@@ -129,9 +129,9 @@ static const struct tensor_role bert[] = {
 static const struct role_list body = ROLE_LIST(bert);
 
 static const struct tensor_role bert_head[] = {
+    {VECTOR(ROLE_HEAD_BIAS, "cls.predictions.decoder.bias", DIM_VOCABULARY), MASKED},
     HEAD("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
          "cls.predictions.bias"),
-    {VECTOR(ROLE_HEAD_BIAS, "cls.predictions.decoder.bias", DIM_VOCABULARY), MASKED},
 };
 static const struct role_list bert_head_list = ROLE_LIST(bert_head), *const bert_tensors[] = {
                                                                          &body, &bert_head_list, NULL};
@@ -146,8 +146,8 @@ const struct architecture architecture_bert = {
 };
 
 static const struct tensor_role roberta_head[] = {
-    HEAD("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias"),
     {VECTOR(ROLE_HEAD_BIAS, "lm_head.decoder.bias", DIM_VOCABULARY), MASKED},
+    HEAD("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias"),
 };
 static const struct role_list roberta_head_list = ROLE_LIST(roberta_head), *const roberta_tensors[] = {
                                                                                &body, &roberta_head_list,
