@@ -5,7 +5,7 @@
 PROGRAM is mergekit-yaml (0.1.5). The models are made here: a base and two perturbed copies of it (Llama shape, random). Times are of
 the whole process; for mergekit the time to import it is measured apart (--help) and given beside. On the disk inputs are read from the
 page cache as far as they fit in it, as cp's are, and everything is synced before the clock stops; memory is the highest RssAnon +
-RssShmem of the process, sampled every 10 ms. DIR of --tmpfs needs 5.6 GB, --disk the same."""
+RssShmem of the process, sampled every 10 ms. DIR of --tmpfs needs 5.6 GB, --disk the same, in a folder lancet-bench-merge."""
 
 import argparse
 import json
@@ -155,7 +155,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("lancet")
     p.add_argument("--mergekit")
-    p.add_argument("--tmpfs", default="/dev/shm/bench-merge")
+    p.add_argument("--tmpfs", default="/dev/shm")
     p.add_argument("--disk")
     p.add_argument("--layers", type=int, default=16)
     p.add_argument("--keep", action="store_true", help="leave the models where they are; use those that are there")
@@ -163,14 +163,15 @@ def main():
     for folder, work in ((options.tmpfs, on_tmpfs), (options.disk, on_disk)):
         if not folder:
             continue
+        folder = os.path.join(folder, "lancet-bench-merge")  # ours alone: what lies in it is removed
         os.makedirs(folder, exist_ok=True)
         size = 2 * sum(int(np.prod(s)) for _, s in shapes(options.layers))
         for name, seed, change in (("base", 1, 0), ("a", 2, 0.05), ("b", 3, 0.05)):
             if not os.path.isdir(os.path.join(folder, name)):
                 write_model(os.path.join(folder, name), options.layers, seed, change)
         work(folder, size, options)
-        for name in () if options.keep else ("base", "a", "b"):
-            shutil.rmtree(os.path.join(folder, name))
+        if not options.keep:
+            shutil.rmtree(folder)
 
 
 main()

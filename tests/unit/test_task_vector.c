@@ -2,6 +2,7 @@
 #include "task_vector.h"
 
 #include <math.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -270,7 +271,7 @@ static int calls_left;
 static void count_down(void)
 {
     if (calls_left-- == 0)
-        _exit(9);
+        kill(getpid(), SIGKILL);
 }
 
 static ssize_t cut_pwrite(void *state, int fd, const void *bytes, size_t n, off_t offset)
@@ -291,7 +292,7 @@ static int cut_rename(void *state, const char *from, const char *to)
     return fs_real()->rename(state, from, to);
 }
 
-static bool apply_to_shards(const struct fs *fs)
+static bool apply_to_shards(const struct fs *fs, struct pool *pool)
 {
     struct context context = box_context;
     struct checkpoint_options open = {.mode = CHECKPOINT_CHANGE};
@@ -301,6 +302,7 @@ static bool apply_to_shards(const struct fs *fs)
     struct merge_plan plan = {0};
     struct merge_done done = {0};
     context.fs = fs;
+    context.pool = pool;
     bool ok = checkpoint_open(&context, box_path("m"), &open, &target, &box_error) &&
               task_apply_plan(&context, target, &file, 1, false, &plan, &others, &box_error) &&
               merge_into_model(&context, &plan, &limits, target, &how, &done, &box_error);
@@ -323,14 +325,14 @@ static bool is_cut(int n)
         cut_fs.sync = cut_sync;
         cut_fs.rename = cut_rename;
         calls_left = n;
-        if (!pool_new(2, &own, &box_error))
+        if (!pool_new(2, &own, &box_error)) /* a forked process has none of the threads of the box's */
             _exit(2);
-        box_context.pool = own;
-        _exit(apply_to_shards(&cut_fs) ? 0 : 1);
+        _exit(apply_to_shards(&cut_fs, own) ? 0 : 1);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0));
-    return WEXITSTATUS(status) == 9;
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    ck_assert_msg(killed || status == 0, "status %d", status);
+    return killed;
 }
 
 static bool hold(char *const bytes[2], size_t n)
