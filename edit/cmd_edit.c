@@ -158,34 +158,23 @@ static bool read_options(struct command_call *call, struct edit_options *out, st
 
 /* ---- what is done ---- */
 
-static bool write_folder(struct command_call *call, struct checkpoint *checkpoint, const struct edit *edit,
-                         const char *directory, struct error *err)
-{
-    bool force = option_given(call, "force");
-    size_t n; /* of records; counted now, since they may have grown while the edit was computed */
-    if (!folder_check(&call->context, checkpoint, NULL, directory, force, &n, err))
-        return false;
-    if (n)
-        command_note(call, "%s: %zu record%s of changes of the model that is replaced %s removed",
-                     quote(directory).text, n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
-    return change_output(&call->context, checkpoint, edit->model, edit->sites, edit->n_sites, directory,
-                         force, err);
-}
-
 static bool write_change(struct command_call *call, struct checkpoint *checkpoint, const struct edit *edit,
-                         struct report_outcome *outcome, struct error *err)
+                         size_t n_records, struct report_outcome *outcome, struct error *err)
 {
     struct str note = {0};
-    bool ok;
+    bool ok, force = option_given(call, "force");
     if (outcome->dry_run || edit->n_sites == 0)
         return true;
-    if (outcome->output)
-        return write_folder(call, checkpoint, edit, outcome->output, err);
+    if (outcome->output) {
+        command_note_records(call, outcome->output, n_records);
+        return change_output(&call->context, checkpoint, edit->model, edit->sites, edit->n_sites,
+                             outcome->output, force, err);
+    }
     ok = edit_note(edit, &note, err);
     struct transaction_options how = {.kind = "edit",
                                       .command = call->line,
                                       .note = note.data,
-                                      .force = option_given(call, "force"),
+                                      .force = force,
                                       .no_history = option_given(call, "no-history")};
     ok = ok && change_commit(&call->context, checkpoint, edit->model, edit->sites, edit->n_sites, &how,
                              &outcome->history, err);
@@ -205,15 +194,16 @@ static bool print_report(struct command_call *call, const struct edit *edit,
     return report_json(edit, outcome, &w, err) && command_json_end(call, &w, err);
 }
 
-/* Judges, writes and reports. A refusal is reported in full before it is returned as the answer no. */
+/* Judges, writes and reports. A refusal is reported in full before it is returned as the answer no. With
+ * --output `n_records` go with the model that is replaced. */
 static bool finish(struct command_call *call, struct checkpoint *checkpoint, const struct edit *edit,
-                   struct error *err)
+                   size_t n_records, struct error *err)
 {
     struct report_outcome outcome = {.dry_run = option_given(call, "dry-run"),
                                      .output = option_string(call, "output"),
                                      .model = call->args[0]};
     bool refused = !edit_passed(edit) && !option_given(call, "no-gates");
-    if (!refused && !write_change(call, checkpoint, edit, &outcome, err))
+    if (!refused && !write_change(call, checkpoint, edit, n_records, &outcome, err))
         return false;
     if (refused)
         outcome.output = NULL;
@@ -244,12 +234,12 @@ static bool open_tokenizer(struct command_call *call, const struct checkpoint *c
 
 /* Before minutes of work: what would be refused of --output DIR when it is written; and DIR must be another
  * folder than the model's own, whatever path names it. */
-static bool check_output(struct command_call *call, const struct checkpoint *checkpoint, struct error *err)
+static bool check_output(struct command_call *call, const struct checkpoint *checkpoint, size_t *n_records,
+                         struct error *err)
 {
     const char *output = option_string(call, "output");
     const struct fs *fs = call->context.fs;
     struct stat ours, theirs;
-    size_t n;
     if (!output)
         return true;
     if (checkpoint->folder && fs->stat(fs->state, output, &theirs) == 0 &&
@@ -258,7 +248,8 @@ static bool check_output(struct command_call *call, const struct checkpoint *che
         return error_set(err, ERROR_USAGE,
                          "--output %s is the model's own folder; leave --output out to edit in place",
                          quote(output).text);
-    return folder_check(&call->context, checkpoint, NULL, output, option_given(call, "force"), &n, err);
+    return folder_check(&call->context, checkpoint, NULL, output, option_given(call, "force"), n_records,
+                        err);
 }
 
 static bool run(struct command_call *call, struct error *err)
@@ -269,16 +260,17 @@ static bool run(struct command_call *call, struct error *err)
     struct model *model = NULL;
     struct tokenizer *tokenizer = NULL;
     struct edit edit = {0};
+    size_t n_records = 0;
     bool in_place = !option_given(call, "dry-run") && !option_string(call, "output");
     struct checkpoint_options open = {.mode = in_place ? CHECKPOINT_CHANGE : CHECKPOINT_READ,
                                       .force = option_given(call, "force")};
     bool ok = read_requests(call, &requests, err) && read_options(call, &how, err) &&
               checkpoint_open(&call->context, call->args[0], &open, &checkpoint, err) &&
-              check_output(call, checkpoint, err) && model_open(&call->context, checkpoint, &model, err) &&
-              model_can(model, ABLE_EDIT, err) &&
+              check_output(call, checkpoint, &n_records, err) &&
+              model_open(&call->context, checkpoint, &model, err) && model_can(model, ABLE_EDIT, err) &&
               open_tokenizer(call, checkpoint, &requests, &tokenizer, err) &&
               edit_prepare(&call->context, model, tokenizer, &requests, &how, &edit, err) &&
-              finish(call, checkpoint, &edit, err);
+              finish(call, checkpoint, &edit, n_records, err);
     for (size_t i = 0; ok && i < checkpoint->n_warnings; i++)
         command_note(call, "%s", checkpoint->warnings[i]);
     edit_release(&edit);

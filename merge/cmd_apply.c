@@ -111,7 +111,7 @@ static bool carry_out(struct command_call *call, struct application *a, struct e
     if (folder.directory && !merge_check_folder(&call->context, &a->plan, &folder, &n_records, err))
         return false;
     if (folder.directory) {
-        merge_note_records(call, folder.directory, n_records);
+        command_note_records(call, folder.directory, n_records);
         return merge_to_folder(&call->context, &a->plan, &a->limits, &folder, &a->done, err);
     }
     ok = merge_estimate(&call->context, &a->plan, &a->limits, a->model, &a->estimate, err) &&

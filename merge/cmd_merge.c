@@ -203,14 +203,6 @@ static bool into_model(struct command_call *call, struct job *job, struct error 
     return ok;
 }
 
-void merge_note_records(const struct command_call *call, const char *directory, size_t n_records)
-{
-    if (n_records)
-        command_note(call, "%s: %zu record%s of changes of the model that is replaced %s removed",
-                     quote(directory).text, n_records, n_records == 1 ? "" : "s",
-                     n_records == 1 ? "is" : "are");
-}
-
 static bool check_output(struct command_call *call, struct job *job, struct error *err)
 {
     struct merge_folder folder = {.directory = option_string(call, "output"),
@@ -224,7 +216,7 @@ static void tell(struct command_call *call, const struct job *job)
 {
     for (size_t i = 0; i < job->plan.n_notes; i++)
         command_note(call, "%s", job->plan.notes[i]);
-    merge_note_records(call, option_string(call, "output"), job->n_records);
+    command_note_records(call, option_string(call, "output"), job->n_records);
     if (!job->target || option_given(call, "dry-run"))
         return;
     if (option_given(call, "no-history"))

@@ -9,7 +9,4 @@ extern const struct command command_apply, command_explain, command_merge, comma
 
 extern const struct command *const merge_commands[]; /* NULL-terminated */
 
-/* Says beforehand that records in DIR go with the model that is replaced; 0: nothing. */
-void merge_note_records(const struct command_call *call, const char *directory, size_t n_records);
-
 #endif

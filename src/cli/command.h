@@ -106,6 +106,8 @@ bool command_usage(const struct command_call *call, struct error *err, const cha
  * str_append_escaped). */
 void command_note(const struct command_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Says that records in DIR go with the model that is replaced there; of none, nothing. */
+void command_note_records(const struct command_call *call, const char *directory, size_t n_records);
 /* The progress line, if there is one, is taken away before anything else is printed to the terminal. */
 void command_quiet_progress(struct command_call *call);
 

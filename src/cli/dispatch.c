@@ -9,6 +9,7 @@
 #include "nearest.h"
 #include "options.h"
 #include "progress.h"
+#include "quote.h"
 #include "resident.h"
 
 enum { MOST_THREADS = 1024, SIGNAL_STATUS = 128, PIPE_STATUS = SIGNAL_STATUS + SIGPIPE };
@@ -353,6 +354,14 @@ void command_note(const struct command_call *call, const char *format, ...)
     progress_clear(call->context.progress_user);
     fflush(call->out);
     fprintf(stderr, "lancet: %s\n", sentence);
+}
+
+void command_note_records(const struct command_call *call, const char *directory, size_t n_records)
+{
+    if (n_records)
+        command_note(call, "%s: %zu record%s of changes of the model that is replaced %s removed",
+                     quote(directory).text, n_records, n_records == 1 ? "" : "s",
+                     n_records == 1 ? "is" : "are");
 }
 
 void command_quiet_progress(struct command_call *call)
