@@ -2,18 +2,15 @@
 
 #include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "cut_box.h"
 #include "execute.h"
 #include "memory.h"
 #include "merge_note.h"
-#include "model_box.h"
 #include "random.h"
 #include "recipe.h"
 
@@ -107,7 +104,6 @@ static void teardown(void)
 }
 
 struct how {
-    const struct fs *fs;
     double weight;
     bool resume, swapped; /* the models have each other's place in the recipe */
     uint64_t memory;
@@ -128,9 +124,8 @@ static bool recipe_of(double weight, bool swapped, struct recipe *out)
     return recipe_parse("recipe", text, (size_t)n, out, &box_error);
 }
 
-static bool merge(const struct how *how, struct merge_done *done)
+static bool merge(const struct context *context, const struct how *how, struct merge_done *done)
 {
-    struct context context = box_context;
     struct checkpoint *target = NULL;
     struct recipe recipe = {0};
     struct merge_plan plan = {0};
@@ -138,15 +133,14 @@ static bool merge(const struct how *how, struct merge_done *done)
     struct merge_limits limits = {.memory = how->memory ? how->memory : LEAST_MEMORY};
     struct checkpoint_options open = {.mode = CHECKPOINT_CHANGE, .resume = how->resume};
 
-    context.fs = how->fs ? how->fs : fs_real();
     box_error = (struct error){0};
-    bool ok = checkpoint_open(&context, box_path("m"), &open, &target, &box_error) &&
+    bool ok = checkpoint_open(context, box_path("m"), &open, &target, &box_error) &&
               recipe_of(how->weight, how->swapped, &recipe) &&
-              plan_recipe(&context, &recipe, target, &plan, &box_error) &&
-              merge_note(&context, &plan, recipe.text, &note, &box_error);
+              plan_recipe(context, &recipe, target, &plan, &box_error) &&
+              merge_note(context, &plan, recipe.text, &note, &box_error);
     struct transaction_options options = {
         .kind = "merge", .command = "lancet merge", .note = note.data, .resume = how->resume};
-    ok = ok && merge_into_model(&context, &plan, &limits, target, &options, done, &box_error);
+    ok = ok && merge_into_model(context, &plan, &limits, target, &options, done, &box_error);
     str_release(&note);
     plan_release(&plan);
     recipe_release(&recipe);
@@ -154,13 +148,18 @@ static bool merge(const struct how *how, struct merge_done *done)
     return ok;
 }
 
-static bool merged(const struct how *how)
+static bool merge_in(const struct context *context, const void *how)
 {
     struct merge_done done = {0};
-    bool ok = merge(how, &done);
+    bool ok = merge(context, how, &done);
 
     merge_done_release(&done);
     return ok;
+}
+
+static bool merged(const struct how *how)
+{
+    return merge_in(&box_context, how);
 }
 
 static bool holds(char *const bytes[2])
@@ -199,7 +198,7 @@ START_TEST(rows_come_as_they_were_before)
     static const size_t from[N_TENSORS] = {0, 2, 1, 3}, other[N_TENSORS] = {0, 1, 2, 3};
     struct merge_done done = {0};
 
-    ck_assert_msg(merge(&(struct how){.weight = 0.7}, &done), "%s", box_error.text);
+    ck_assert_msg(merge(&box_context, &(struct how){.weight = 0.7}, &done), "%s", box_error.text);
     ck_assert_uint_eq(done.number, 1);
     ck_assert(done.tensors[1].written && done.tensors[1].measured && done.tensors[1].norm > 1);
     merge_done_release(&done);
@@ -237,58 +236,9 @@ END_TEST
 
 /* ---- cuts ---- */
 
-static struct fs cut_fs;
-static int calls_left;
-
-static void count_down(void)
-{
-    if (calls_left-- == 0)
-        kill(getpid(), SIGKILL);
-}
-
-static ssize_t cut_pwrite(void *state, int fd, const void *bytes, size_t n, off_t offset)
-{
-    count_down();
-    return fs_real()->pwrite(state, fd, bytes, n, offset);
-}
-
-static int cut_sync(void *state, int fd)
-{
-    count_down();
-    return fs_real()->sync(state, fd);
-}
-
-static int cut_rename(void *state, const char *from, const char *to)
-{
-    count_down();
-    return fs_real()->rename(state, from, to);
-}
-
-/* A process that dies at the n-th of these calls. Whether it did. */
 static bool run_cut(int n, const struct how *how)
 {
-    pid_t child = fork();
-    int status;
-
-    ck_assert(child >= 0);
-    if (child == 0) {
-        struct how cut = *how;
-        struct pool *own;
-        cut_fs = *fs_real();
-        cut_fs.pwrite = cut_pwrite;
-        cut_fs.sync = cut_sync;
-        cut_fs.rename = cut_rename;
-        calls_left = n;
-        cut.fs = &cut_fs;
-        if (!pool_new(2, &own, &box_error))
-            _exit(2);
-        box_context.pool = own;
-        _exit(merged(&cut) ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    ck_assert_msg(killed || status == 0, "status %d", status);
-    return killed;
+    return box_cut(n, merge_in, how);
 }
 
 /* Opening for a change takes an open record back. */
@@ -334,7 +284,9 @@ START_TEST(a_merge_that_is_asked_to_stop_is_taken_back_at_once)
     box_context.cancel = &asked;
     for (;; n++, restore()) {
         writes_left = n;
-        bool ok = merged(&(struct how){.fs = &fs, .weight = 0.7});
+        box_context.fs = &fs;
+        bool ok = merged(&(struct how){.weight = 0.7});
+        box_context.fs = fs_real();
         asked = 0;
         if (ok)
             break;

@@ -2,14 +2,11 @@
 #include "task_vector.h"
 
 #include <math.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "cut_box.h"
 #include "execute.h"
 #include "memory.h"
-#include "model_box.h"
 #include "random.h"
 #include "rows.h"
 #include "suite.h"
@@ -265,74 +262,22 @@ static void write_shards(float step)
     free(values);
 }
 
-static struct fs cut_fs;
-static int calls_left;
-
-static void count_down(void)
+static bool apply_to_shards(const struct context *context, const void *unused)
 {
-    if (calls_left-- == 0)
-        kill(getpid(), SIGKILL);
-}
-
-static ssize_t cut_pwrite(void *state, int fd, const void *bytes, size_t n, off_t offset)
-{
-    count_down();
-    return fs_real()->pwrite(state, fd, bytes, n, offset);
-}
-
-static int cut_sync(void *state, int fd)
-{
-    count_down();
-    return fs_real()->sync(state, fd);
-}
-
-static int cut_rename(void *state, const char *from, const char *to)
-{
-    count_down();
-    return fs_real()->rename(state, from, to);
-}
-
-static bool apply_to_shards(const struct fs *fs, struct pool *pool)
-{
-    struct context context = box_context;
+    (void)unused;
     struct checkpoint_options open = {.mode = CHECKPOINT_CHANGE};
     struct transaction_options how = {.kind = "apply", .command = "test"};
     struct task_file file = {.path = box_path("t.safetensors"), .scale = 0.5};
     struct checkpoint *target = NULL;
     struct merge_plan plan = {0};
     struct merge_done done = {0};
-    context.fs = fs;
-    context.pool = pool;
-    bool ok = checkpoint_open(&context, box_path("m"), &open, &target, &box_error) &&
-              task_apply_plan(&context, target, &file, 1, false, &plan, &others, &box_error) &&
-              merge_into_model(&context, &plan, &limits, target, &how, &done, &box_error);
+    bool ok = checkpoint_open(context, box_path("m"), &open, &target, &box_error) &&
+              task_apply_plan(context, target, &file, 1, false, &plan, &others, &box_error) &&
+              merge_into_model(context, &plan, &limits, target, &how, &done, &box_error);
     merge_done_release(&done);
     plan_release(&plan);
     checkpoint_close(target);
     return ok;
-}
-
-/* Whether the process died at the n-th call. */
-static bool is_cut(int n)
-{
-    pid_t child = fork();
-    int status;
-    ck_assert(child >= 0);
-    if (child == 0) {
-        struct pool *own;
-        cut_fs = *fs_real();
-        cut_fs.pwrite = cut_pwrite;
-        cut_fs.sync = cut_sync;
-        cut_fs.rename = cut_rename;
-        calls_left = n;
-        if (!pool_new(2, &own, &box_error)) /* a forked process has none of the threads of the box's */
-            _exit(2);
-        _exit(apply_to_shards(&cut_fs, own) ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    ck_assert_msg(killed || status == 0, "status %d", status);
-    return killed;
 }
 
 static bool hold(char *const bytes[2], size_t n)
@@ -382,7 +327,7 @@ START_TEST(a_cut_application_is_taken_back)
     for (int s = 0; s < 2; s++)
         after[s] = box_read(shards[s], &n);
     write_shards(0);
-    for (; is_cut(at); at++) {
+    for (; box_cut(at, apply_to_shards, NULL); at++) {
         checkpoint_close(box_try("m", CHECKPOINT_CHANGE, false)); /* takes an open record back */
         ck_assert_msg(box_error.kind == ERROR_NONE, "%s", box_error.text);
         ck_assert_msg(hold(before, n) || hold(after, n), "cut at call %d", at);
