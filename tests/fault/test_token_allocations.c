@@ -39,6 +39,10 @@ void *__wrap_realloc(void *block, size_t n)
     return fails() ? NULL : __real_realloc(block, n);
 }
 
+/* Tokens of which the bytes are asked for, too: more of a long text would allocate the same again and again.
+ */
+enum { SHOWN = 40 };
+
 static bool decode(const struct tokenizer *t, const struct token_list *list, struct error *err)
 {
     struct str text = {0};
@@ -46,7 +50,7 @@ static bool decode(const struct tokenizer *t, const struct token_list *list, str
     bool fine = ids || error_memory(err, "decoding");
     for (size_t i = 0; fine && i < list->n; i++) {
         ids[i] = list->items[i].id;
-        fine = tokenizer_token_bytes(t, ids[i], &text, err);
+        fine = i >= SHOWN || tokenizer_token_bytes(t, ids[i], &text, err);
     }
     fine = fine && tokenizer_decode(t, ids, list->n, false, &text, err);
     free(ids);
