@@ -272,6 +272,39 @@ static bool attention_half_backward(struct pass *pass, size_t layer, const struc
     return true;
 }
 
+/* The same of a layer that is a mixer: from the gradient of its output, of rows `out`, to that of its input.
+ */
+static bool mixer_backward(struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
+                           const struct activations *a, struct error *err)
+{
+    size_t ff = pass->model->config.ff;
+    struct gradients *g = &pass->gradient;
+    const real *d_value, *d_key = g->mlp_key;
+
+    stream_backward(pass, layer, ROLE_STATE_NORM, a->sum, out->n);
+    d_value = add_backward(pass, layer, ROLE_MLP_POST_NORM, a->value, out->n);
+    if (!multiply(pass, layer, ROLE_DOWN, d_value, out->n, false, g->mlp_key, err))
+        return false;
+    if (in != out) {
+        memset(pass->scan.key, 0, in->n * ff * sizeof(real));
+        put_back(out, g->mlp_key, ff, pass->scan.key);
+        d_key = pass->scan.key;
+        spread(pass, in, out);
+    }
+    if (!scan_backward(pass, layer, in, a, d_key, g->normed, err))
+        return false;
+    norm_backward(pass, layer, ROLE_MLP_NORM, NULL, a->x, g->normed, in->n, g->x);
+    return true;
+}
+
+static bool layer_backward(struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
+                           const struct activations *a, struct error *err)
+{
+    return pass->model->config.scan.state ? mixer_backward(pass, layer, in, out, a, err)
+                                          : mlp_backward(pass, layer, out, a, err) &&
+                                                attention_half_backward(pass, layer, in, out, a, err);
+}
+
 /* Rows of a part of places, with their place in the top batch. */
 static bool top_row(const struct pass *pass, const struct place *place, size_t *row, struct error *err)
 {
@@ -375,8 +408,7 @@ bool pass_backward(struct pass *pass, const struct place *places, size_t n, cons
         const struct batch *out = layer + 1 == pass->n_layers ? pass->top_batch : in;
         const struct activations *a = &pass->kept[layer - first];
 
-        if (!context_continue(pass->context, err) || !mlp_backward(pass, layer, out, a, err) ||
-            !attention_half_backward(pass, layer, in, out, a, err))
+        if (!context_continue(pass->context, err) || !layer_backward(pass, layer, in, out, a, err))
             return false;
     }
     stream_backward(pass, first - 1, ROLE_STATE_NORM, pass->resume_sum, in->n);

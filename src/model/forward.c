@@ -430,16 +430,18 @@ static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *
         pass_matmul(pass, layer, ROLE_DOWN, pass->mlp_key, n, a->value + first * c->width);
 }
 
-/* On the way through the restart layer: keys of the active rows among first .. first + n. */
-static void keep_keys(const struct pass *pass, size_t first, size_t n)
+void forward_keep_keys(const struct pass *pass, size_t layer, const struct batch *batch, const real *key,
+                       size_t first, size_t n)
 {
     size_t ff = pass->model->config.ff;
 
+    if (batch != &pass->whole || !pass->options.resumable || layer != pass->options.resume_layer)
+        return;
     for (size_t row = 0; row < pass->active.n; row++) {
         size_t from = pass->active.parent[row];
 
         if (from >= first && from - first < n)
-            memcpy(pass->resume_key + row * ff, pass->mlp_key + (from - first) * ff, ff * sizeof(real));
+            memcpy(pass->resume_key + row * ff, key + (from - first) * ff, ff * sizeof(real));
     }
 }
 
@@ -449,16 +451,14 @@ static void mlp_half(const struct pass *pass, size_t layer, const struct batch *
 {
     size_t width = pass->model->config.width;
     bool experts = pass_has_experts(pass, layer);
-    bool keep =
-        !experts && batch == &pass->whole && pass->options.resumable && layer == pass->options.resume_layer;
 
     pass_tap(pass, SITE_MLP_IN, layer, pass->normed, batch, 0, batch->n, width);
     for (size_t first = 0; first < batch->n; first += pass->mlp_rows) {
         size_t n = min_size(pass->mlp_rows, batch->n - first);
 
         (experts ? experts_forward : mlp_rows)(pass, layer, batch, a, first, n);
-        if (keep)
-            keep_keys(pass, first, n);
+        if (!experts)
+            forward_keep_keys(pass, layer, batch, pass->mlp_key, first, n);
     }
     if (!forward_ends_at_key(pass, layer))
         pass_tap(pass, SITE_MLP_VALUE, layer, a->value, batch, 0, batch->n, width);

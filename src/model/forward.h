@@ -19,6 +19,10 @@ void forward_finish(const struct pass *pass, size_t layer, const struct batch *b
 /* key [n, width] = act(hidden) * up; up may be NULL, key may be hidden. */
 void forward_activate(const struct pass *pass, const real *hidden, const real *up, size_t n, size_t width,
                       real *key);
+/* In the restart layer, of the whole batch: `key` [n, ff] of rows first .. first + n is kept where they are
+ * active. */
+void forward_keep_keys(const struct pass *pass, size_t layer, const struct batch *batch, const real *key,
+                       size_t first, size_t n);
 bool forward_ends_at_key(const struct pass *pass, size_t layer);
 void forward_layer(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
                    const struct activations *a, real *x);

@@ -555,8 +555,6 @@ bool model_can(const struct model *model, enum ability ability, struct error *er
             "the file holds no head for masked tokens, so that there are states and attention, but no logits";
     else if (c->scan.state && ability == ABLE_ATTENTION)
         why = "its layers have no attention: each token changes a state, which the next one reads";
-    else if (c->scan.state && ability == ABLE_EDIT)
-        why = "its layers have no MLP, and lancet takes no gradients through a selective scan";
     return !why || error_set(err, ERROR_UNSUPPORTED, "%s (%s) cannot do that: %s",
                              quote(model->checkpoint->path).text, model->architecture->title, why);
 }

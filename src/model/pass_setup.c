@@ -186,8 +186,6 @@ static bool copy_options(struct pass *pass, const struct pass_options *options, 
     if (o->resumable && o->resume_layer >= pass->n_layers)
         return error_set(err, ERROR_USAGE, "layer %zu was asked for, but the last one is %zu",
                          o->resume_layer, pass->n_layers - 1);
-    if (o->resumable && c->scan.state)
-        return model_can(pass->model, ABLE_EDIT, err);
     if ((o->resumable || o->keep_cache) && c->encoder)
         return model_can(pass->model, ABLE_NEXT, err);
     if (o->keys_only && (o->resumable || o->keep_cache))
@@ -222,6 +220,10 @@ static bool copy_tokens(struct pass *pass, const struct sequence *sequences, str
     if (pass->longest > attention_table())
         return error_set(err, ERROR_UNSUPPORTED, "a prompt of %zu tokens is longer than lancet takes (%zu)",
                          pass->longest, attention_table());
+    if (pass->options.resumable && c->scan.state && pass->longest > scan_longest(c))
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "a prompt of %zu tokens is longer than lancet takes gradients through (%zu)",
+                         pass->longest, scan_longest(c));
     for (size_t s = 0; s < pass->n_sequences; s++) {
         pass->length[s] = sequences[s].length;
         pass->offset[s] = total;
@@ -318,6 +320,15 @@ real *pass_scan_state(const struct pass *pass, size_t layer, size_t sequence)
            (region_of(pass, layer) * pass->n_sequences + sequence) * scan_state_size(&pass->model->config);
 }
 
+static void lay_out_scan_rows(const struct pass *pass, struct carver *c, size_t rows, struct activations *a)
+{
+    const struct model_config *config = &pass->model->config;
+
+    carve(c, &a->scan_in, rows, 2 * config->ff);
+    carve(c, &a->scan_parameters, rows, config->scan.rank + 2 * config->scan.state);
+    carve(c, &a->scan_step, rows, config->ff);
+}
+
 static void lay_out_scan(struct pass *pass, struct carver *c, size_t rows)
 {
     const struct model_config *config = &pass->model->config;
@@ -325,14 +336,19 @@ static void lay_out_scan(struct pass *pass, struct carver *c, size_t rows)
 
     if (!config->scan.state)
         return;
-    carve(c, &s->in, rows, 2 * config->ff);
     carve(c, &s->u, rows, config->ff);
-    carve(c, &s->parameters, rows, config->scan.rank + 2 * config->scan.state);
     carve(c, &s->narrow, rows, config->scan.rank);
-    carve(c, &s->step, rows, config->ff);
     carve(c, &s->key, rows, config->ff);
     carve(c, &s->state, (region_of(pass, pass->n_layers - 1) + 1) * pass->n_sequences,
           scan_state_size(config));
+    lay_out_scan_rows(pass, c, rows, &pass->scratch);
+    pass->scratch.scan_conv = s->u;
+    if (!pass->options.resumable)
+        return;
+    carve(c, &s->gradient.in, pass->active.n, 2 * config->ff);
+    carve(c, &s->gradient.step, pass->active.n, config->ff);
+    carve(c, &s->gradient.parameters, pass->active.n, config->scan.rank + 2 * config->scan.state);
+    carve(c, &s->gradient.parts, scan_blocks(config) * pass->active.n, 2 * config->scan.state);
 }
 
 static void lay_out_scratch(struct pass *pass, struct carver *c)
@@ -373,15 +389,13 @@ static void lay_out_scratch(struct pass *pass, struct carver *c)
     a->hidden = pass->mlp_key;
 }
 
-/* What a layer above the restart keeps for backward: only what its norms and its form need. */
-static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, struct activations *a)
+/* The halves of a layer above the restart. */
+static void lay_out_halves(struct pass *pass, struct carver *c, size_t layer, size_t out,
+                           struct activations *a)
 {
     const struct model_config *config = &pass->model->config;
-    size_t n = pass->active.n, width = config->width, out = layer + 1 == pass->n_layers ? pass->scored.n : n;
-    size_t hidden;
+    size_t n = pass->active.n, width = config->width, hidden = config->ff;
 
-    *a = pass->scratch;
-    carve(c, &a->x, n, width);
     carve(c, &a->query, out, pass->q_width);
     a->query_raw = a->query;
     if (config->qk_norm) {
@@ -390,14 +404,8 @@ static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, str
     }
     if (pass_vector(pass, layer, ROLE_ATTENTION_POST_NORM))
         carve(c, &a->attention, out, width);
-    if (pass_vector(pass, layer, ROLE_MLP_POST_NORM))
-        carve(c, &a->value, out, width);
-    carve(c, &a->mid, out, width);
     if (pass_vector(pass, layer, ROLE_MID_NORM))
         carve(c, &a->mid_sum, out, width);
-    if (pass_vector(pass, layer, ROLE_STATE_NORM))
-        carve(c, &a->sum, out, width);
-    hidden = config->ff;
     if (pass_has_experts(pass, layer)) {
         hidden = experts_hidden(&config->experts);
         carve(c, &a->route, out, config->experts.n);
@@ -406,6 +414,27 @@ static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, str
     carve(c, &a->hidden, out, hidden);
     if (config->gated)
         carve(c, &a->up, out, hidden);
+}
+
+/* What a layer above the restart keeps for backward: only what its norms and its form need. */
+static void lay_out_layer(struct pass *pass, struct carver *c, size_t layer, struct activations *a)
+{
+    size_t n = pass->active.n, width = pass->model->config.width,
+           out = layer + 1 == pass->n_layers ? pass->scored.n : n;
+
+    *a = pass->scratch;
+    carve(c, &a->x, n, width);
+    carve(c, &a->mid, out, width);
+    if (pass_vector(pass, layer, ROLE_MLP_POST_NORM))
+        carve(c, &a->value, out, width);
+    if (pass_vector(pass, layer, ROLE_STATE_NORM))
+        carve(c, &a->sum, out, width);
+    if (!pass->model->config.scan.state) {
+        lay_out_halves(pass, c, layer, out, a);
+        return;
+    }
+    lay_out_scan_rows(pass, c, n, a);
+    carve(c, &a->scan_conv, n, pass->model->config.ff);
 }
 
 static void lay_out_kept(struct pass *pass, struct carver *c)

@@ -31,6 +31,11 @@ struct activations {
     real *open;      /* [Q] gate of the shared expert */
     real *value;     /* [Q, width] raw output of the MLP */
     real *sum;       /* [Q, width] residual stream after the MLP's add, before a norm of it */
+    /* Of a mixer (scan.c): */
+    real *scan_in;         /* [B, 2 ff] */
+    real *scan_conv;       /* [B, ff] before the activation */
+    real *scan_parameters; /* [B, rank + 2 state] */
+    real *scan_step;       /* [B, ff] before softplus */
 };
 
 /* Which rows of a piece of a batch, at most mlp_rows, go to which expert. */
@@ -46,12 +51,15 @@ struct expert_rows {
 
 /* What a mixer works with (scan.c): rows, and what is carried from token to token. */
 struct scan_rows {
-    real *in;         /* [rows, 2 ff] */
-    real *u;          /* [rows, ff] */
-    real *parameters; /* [rows, rank + 2 state] */
-    real *narrow;     /* [rows, rank] */
-    real *step, *key; /* [rows, ff] */
-    real *state;      /* [regions, n_sequences, ff x (state + kernel - 1)] */
+    real *u;      /* [rows, ff] */
+    real *narrow; /* [rows, rank] */
+    real *key;    /* [rows, ff] */
+    real *state;  /* [regions, n_sequences, ff x (state + kernel - 1)] */
+    struct scan_gradients {
+        real *in, *step; /* [active, 2 ff], [active, ff]; what u is for is in gradient.up */
+        real *parameters;
+        real *parts; /* [blocks of channels, active, 2 state] */
+    } gradient;
 };
 
 struct pass {
@@ -173,6 +181,13 @@ size_t experts_hidden(const struct expert_config *experts);
 /* A layer that is a mixer, as forward_to_value. */
 void scan_forward(const struct pass *pass, size_t layer, const struct batch *in, const struct batch *out,
                   const struct activations *a);
+/* From d key [B, ff] of the active rows to d of the mixer's input [B, width]. */
+bool scan_backward(struct pass *pass, size_t layer, const struct batch *batch, const struct activations *a,
+                   const real *d_key, real *d_in, struct error *err);
+/* Tasks that the channels of a sequence are cut into. */
+size_t scan_blocks(const struct model_config *config);
+/* The longest sequence that gradients go through. */
+size_t scan_longest(const struct model_config *config);
 /* Numbers that a layer carries for a sequence, and where they lie. */
 size_t scan_state_size(const struct model_config *config);
 real *pass_scan_state(const struct pass *pass, size_t layer, size_t sequence);

@@ -34,7 +34,7 @@ static inline void random_model_add(struct random_model *m, const struct model_c
     for (size_t i = 0; i < n; i++)
         data[i] = (float)(norm + 0.2 * random_normal((struct random_key){11, m->n}, i));
     ck_assert_uint_lt(m->n, RANDOM_TENSORS);
-    m->tensors[m->n] = (struct written_tensor){.data = data};
+    m->tensors[m->n] = (struct written_tensor){.data = data, .channels = row->channels};
     snprintf(m->tensors[m->n].name, sizeof m->tensors[m->n].name, "%s", name);
     m->tensors[m->n].rows = row->by_head ? out / c->head_dim : row->transposed ? in : out;
     m->tensors[m->n++].columns = row->by_head ? c->head_dim : row->transposed ? out : in;

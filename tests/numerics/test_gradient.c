@@ -20,6 +20,9 @@ enum { DIRECTIONS = 20, N_SEQUENCES = 4, LONGEST = 44 };
 #define GPT(TYPE)                                                                                            \
     "{\"model_type\":\"" TYPE "\",\"vocab_size\":31,\"n_embd\":24,\"n_layer\":3,\"n_head\":3,"               \
     "\"n_positions\":64,"
+#define MAMBA                                                                                                \
+    "{\"model_type\":\"mamba\",\"vocab_size\":31,\"hidden_size\":24,\"num_hidden_layers\":3,\"state_size\":" \
+    "4"
 
 static const struct gradient_case {
     const char *variable, *model; /* a folder; without a variable: the config of a random model */
@@ -89,6 +92,10 @@ static const struct gradient_case {
      KIN("qwen3_moe") "\"num_experts\":5,\"num_experts_per_tok\":3,\"moe_intermediate_size\":16,"
                       "\"norm_topk_prob\":true,\"mlp_only_layers\":[1]}",
      0, false},
+    {NULL, MAMBA "}", 0, true},
+    {NULL, MAMBA ",\"use_bias\":true,\"use_conv_bias\":false,\"conv_kernel\":3,\"time_step_rank\":5}", 1,
+     false},
+    {NULL, MAMBA ",\"expand\":3,\"tie_word_embeddings\":false}", 0, false},
     {NULL, KIN("falcon") "\"bias\":true}", 0, true},
     {NULL, KIN("falcon") "\"new_decoder_architecture\":true,\"num_kv_heads\":2}", 0, false},
     {NULL, KIN("falcon") "\"alibi\":true,\"multi_query\":false,\"parallel_attn\":false,\"bias\":true}", 0,

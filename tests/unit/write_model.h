@@ -3,6 +3,7 @@
 #define LANCET_TEST_WRITE_MODEL_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 struct written_tensor {
     char name[96];
     size_t rows, columns; /* columns 0: a vector */
+    bool channels;        /* [rows, 1, columns] */
     const float *data;
 };
 
@@ -48,8 +50,11 @@ static inline void write_model(char *folder, const char *config, const struct wr
         size_t bytes = 4 * tensor_floats(&tensors[i]);
         char shape[64];
 
-        snprintf(shape, sizeof shape, tensors[i].columns ? "%zu,%zu" : "%zu", tensors[i].rows,
-                 tensors[i].columns);
+        snprintf(shape, sizeof shape,
+                 tensors[i].channels  ? "%zu,1,%zu"
+                 : tensors[i].columns ? "%zu,%zu"
+                                      : "%zu",
+                 tensors[i].rows, tensors[i].columns);
         used += (size_t)snprintf(header + used, room - used,
                                  "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
                                  i ? "," : "{", tensors[i].name, shape, offset, offset + bytes);
