@@ -10,7 +10,12 @@
 
 /* A run is published under the lock with a new generation; workers that wake in time join it, claim task
  * numbers from an atomic counter, and leave. The caller works too, then closes the run and waits for those
- * who joined: a worker that wakes late finds it closed and costs nothing. */
+ * who joined: a worker that wakes late finds it closed and costs nothing.
+ *
+ * A model that writes a token makes hundreds of short runs in a row, and a thread that sleeps takes longer to
+ * wake than some of them: so both sides look for a while before they sleep. */
+
+enum { LOOKS = 2000 }; /* tens of microseconds */
 
 struct worker {
     struct pool *pool;
@@ -24,9 +29,11 @@ struct pool {
     unsigned char *scratch;        /* [n_threads, POOL_SCRATCH] */
     pthread_mutex_t lock;
     pthread_cond_t wake, idle;
-    bool has_lock, open, quit;
-    unsigned joined;
-    uint64_t generation;
+    bool has_lock;
+    /* Changed under the lock, looked at without it too. */
+    atomic_bool open, quit;
+    atomic_uint joined;
+    atomic_ulong generation;
     void (*run)(void *user, size_t task, unsigned worker);
     void *user;
     size_t n_tasks;
@@ -43,27 +50,75 @@ static void work(struct pool *pool, unsigned index)
     }
 }
 
+static void breathe(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool is_called(struct pool *pool, unsigned long seen)
+{
+    return pool->quit || (pool->open && pool->generation != seen);
+}
+
+/* Waits for a run after the one that was seen; false when it was over before this worker came. */
+static bool join_run(struct pool *pool, unsigned long *seen)
+{
+    bool called = false;
+
+    for (unsigned i = 0; i < LOOKS && !called; i++) {
+        called = is_called(pool, *seen);
+        breathe();
+    }
+    pthread_mutex_lock(&pool->lock);
+    while (!called && !is_called(pool, *seen))
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    called = !pool->quit && is_called(pool, *seen);
+    if (called) {
+        *seen = pool->generation;
+        pool->joined++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return called;
+}
+
+static void leave_run(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (--pool->joined == 0)
+        pthread_cond_signal(&pool->idle);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct pool *pool = worker->pool;
-    uint64_t seen = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (;;) {
-        while (!pool->quit && (!pool->open || pool->generation == seen))
-            pthread_cond_wait(&pool->wake, &pool->lock);
-        if (pool->quit)
-            break;
-        seen = pool->generation;
-        pool->joined++;
-        pthread_mutex_unlock(&pool->lock);
-        work(pool, worker->index);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->joined == 0)
-            pthread_cond_signal(&pool->idle);
-    }
-    pthread_mutex_unlock(&pool->lock);
+    unsigned long seen = 0;
+
+    while (!pool->quit)
+        if (join_run(pool, &seen)) {
+            work(pool, worker->index);
+            leave_run(pool);
+        }
     return NULL;
+}
+
+/* Closes the run; those who joined it finish. */
+static void end_run(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->open = false;
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < LOOKS && pool->joined; i++)
+        breathe();
+    if (!pool->joined)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->joined)
+        pthread_cond_wait(&pool->idle, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* Signals that ask the program to stop are the main thread's; faults stay with the thread that made them. */
@@ -169,11 +224,7 @@ void pool_run(struct pool *pool, size_t n_tasks, void (*run)(void *user, size_t 
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
     work(pool, 0);
-    pthread_mutex_lock(&pool->lock);
-    pool->open = false;
-    while (pool->joined)
-        pthread_cond_wait(&pool->idle, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    end_run(pool);
 }
 
 void *pool_scratch(struct pool *pool, unsigned worker)
