@@ -23,7 +23,10 @@ enum {
     SMALL_ROWS = 64,    /* at most so many rows of x go to our own kernels */
     GEMM_COLUMNS = 256, /* a converted panel for sgemm: 512 KiB, what a second-level cache holds */
     GEMM_DEPTH = 512,
-    SMALL_PANEL = 16384, /* numbers in a converted panel for our own kernels */
+    DOT_ROWS = 12, /* rows and depth of a converted panel for our own products by rows: 24 KiB */
+    DOT_DEPTH = 512,
+    CACHE_LINE = 64,
+    SMALL_PANEL = 16384, /* numbers in a converted panel for those by columns */
     STRIP_COLUMNS = 512, /* most columns of a task of a small product by columns that is not cut into parts */
     PARTS_MAX = 16,      /* parts along k */
     PART_DEPTH = 512,
@@ -95,10 +98,17 @@ static size_t rows_together(const struct product *p, size_t row, size_t most)
     return p->run ? min_size(most, p->run - row % p->run) : most;
 }
 
+static void fetch(const uint8_t *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += CACHE_LINE)
+        __builtin_prefetch(from + i);
+}
+
 /* n_rows x width stored elements from (row, column) as numbers; *stride is the distance of the rows then.
- * Elements that are numbers already are used where they lie. The rows are stored together. */
+ * Elements that are numbers already are used where they lie. The rows are stored together. With `next`, as
+ * many rows behind these are fetched meanwhile: short parts of rows are nothing that a processor foresees. */
 static const real *panel(const struct product *p, size_t row, size_t n_rows, size_t column, size_t width,
-                         real *scratch, size_t *stride)
+                         bool next, real *scratch, size_t *stride)
 {
     size_t stored = stored_row(p->run, p->step, row);
     const uint8_t *first = p->s + span(p, stored * p->stride + column);
@@ -111,6 +121,8 @@ static const real *panel(const struct product *p, size_t row, size_t n_rows, siz
     for (size_t r = 0; r < n_rows; r++) {
         const uint8_t *from = first + r * span(p, p->stride);
 
+        if (next)
+            fetch((const uint8_t *)((uintptr_t)from + n_rows * span(p, p->stride)), span(p, width));
         if (p->kernel != KERNEL_TYPES)
             p->kernels->widen[p->kernel](from, width, scratch + r * width);
         else
@@ -146,7 +158,7 @@ static void gemm_by_rows(const struct product *p, size_t row, size_t n_rows, siz
         const real *b;
 
         n = rows_together(p, row, end - row);
-        b = panel(p, row, n, at, depth, scratch, &stride);
+        b = panel(p, row, n, at, depth, false, scratch, &stride);
         gemm(CblasTrans, p->m, n, depth, p->x + at, p->k, b, stride, p->y + row, p->n);
     }
 }
@@ -161,7 +173,7 @@ static void gemm_by_columns(const struct product *p, size_t column, size_t width
         const real *b;
 
         n = rows_together(p, at, end - at);
-        b = panel(p, at, n, column, width, scratch, &stride);
+        b = panel(p, at, n, column, width, false, scratch, &stride);
         gemm(CblasNoTrans, p->m, width, n, p->x + at, p->k, b, stride, p->y + column, p->n);
     }
 }
@@ -179,34 +191,58 @@ static void gemm_task(void *user, size_t task, unsigned worker)
                                                       scratch);
 }
 
-/* Whether the kernels can read stored elements; else they get converted panels. */
+/* Whether the kernels can read stored elements; else they get converted panels. Blocks are converted once for
+ * all rows of x when there are several. */
 static bool reads_stored(const struct product *p)
 {
-    return p->kernel != KERNEL_TYPES && !p->delta;
+    return !p->delta && (p->kernel < KERNEL_FLOATS || (p->kernel < KERNEL_TYPES && p->by_rows && p->m == 1));
 }
 
+/* Even parts of at most DOT_DEPTH, in whole blocks. */
+static size_t dot_depth(const struct product *p)
+{
+    size_t n_parts = ceil_div(p->k, DOT_DEPTH), block = dtype_facts(p->dtype)->block_elements;
+
+    return n_parts ? round_up(ceil_div(p->k, n_parts), block < 16 ? 16 : block) : 0;
+}
+
+/* y += x S^T for stored rows [first, end) from column `at` on; x lies there already. */
+static void dot_columns(const struct product *p, size_t first, size_t end, size_t at, size_t depth,
+                        const real *x, size_t x_stride, real *scratch)
+{
+    size_t rows_most = reads_stored(p) ? end - first : DOT_ROWS, stride, n;
+
+    for (size_t row = first; row < end; row += n) {
+        n = rows_together(p, row, min_size(rows_most, end - row));
+        if (reads_stored(p)) {
+            p->kernels->dot[p->kernel](p->s + span(p, stored_row(p->run, p->step, row) * p->stride + at),
+                                       span(p, p->stride), n, depth, x, x_stride, p->m, p->y + row, p->n);
+        } else {
+            const real *s = panel(p, row, n, at, depth, true, scratch, &stride);
+            p->kernels->dot[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n, depth, x, x_stride, p->m,
+                                         p->y + row, p->n);
+        }
+    }
+}
+
+/* One or two rows of x are used where they lie. More are cut into parts of DOT_DEPTH, and a part is copied to
+ * where its rows are neighbours: caches have no room for many rows a power of two apart. */
 static void dot_task(void *user, size_t task, unsigned worker)
 {
     const struct product *p = user;
-    size_t first = task * p->columns, end = first + min_size(p->columns, p->n - first), stride, n;
-    size_t depth_most = min_size(p->k, SMALL_PANEL), rows_most = depth_most ? SMALL_PANEL / depth_most : 1;
-    real *scratch = pool_scratch(p->pool, worker);
+    size_t first = task * p->columns, end = first + min_size(p->columns, p->n - first);
+    size_t depth_most = p->m <= 2 && reads_stored(p) ? p->k : dot_depth(p);
+    real *copy = pool_scratch(p->pool, worker), *scratch = copy + (size_t)SMALL_ROWS * DOT_DEPTH;
 
     begin_columns(p, first, end - first);
-    for (size_t row = first; reads_stored(p) && row < end; row += n) {
-        n = rows_together(p, row, end - row);
-        p->kernels->dot[p->kernel](p->s + span(p, stored_row(p->run, p->step, row) * p->stride),
-                                   span(p, p->stride), n, p->k, p->x, p->k, p->m, p->y + row, p->n);
-    }
-    for (size_t row = first; !reads_stored(p) && row < end; row += n) {
-        n = rows_together(p, row, min_size(rows_most, end - row));
-        for (size_t at = 0; at < p->k; at += depth_most) {
-            size_t depth = min_size(depth_most, p->k - at);
-            const real *s = panel(p, row, n, at, depth, scratch, &stride);
+    for (size_t at = 0, depth; at < p->k; at += depth) {
+        const real *x = p->x + at;
+        bool copied = p->m > 2;
 
-            p->kernels->dot[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n, depth, p->x + at, p->k,
-                                         p->m, p->y + row, p->n);
-        }
+        depth = min_size(depth_most, p->k - at);
+        for (size_t row = 0; copied && row < p->m; row++)
+            memcpy(copy + row * depth, x + row * p->k, depth * sizeof *copy);
+        dot_columns(p, first, end, at, depth, copied ? copy : x, copied ? depth : p->k, scratch);
     }
 }
 
@@ -230,15 +266,14 @@ static void axpy_task(void *user, size_t task, unsigned worker)
     }
     for (; reads_stored(p) && at < end; at += n) {
         n = rows_together(p, at, end - at);
-        p->kernels->axpy[p->kernel](
-            p->s + span(p, stored_row(p->run, p->step, at) * p->stride + column), span(p, p->stride), n,
-            width, p->x + at, p->k, p->m, y, p->n);
+        p->kernels->axpy[p->kernel](p->s + span(p, stored_row(p->run, p->step, at) * p->stride + column),
+                                    span(p, p->stride), n, width, p->x + at, p->k, p->m, y, p->n);
     }
     for (; at < end; at += n) {
         n = rows_together(p, at, min_size(depth_most, end - at));
         for (size_t c = 0; c < width; c += width_most) {
             size_t strip = min_size(width_most, width - c);
-            const real *s = panel(p, at, n, column + c, strip, scratch, &stride);
+            const real *s = panel(p, at, n, column + c, strip, true, scratch, &stride);
 
             p->kernels->axpy[KERNEL_REAL]((const uint8_t *)s, stride * sizeof *s, n, strip, p->x + at, p->k,
                                           p->m, y + c, p->n);
@@ -421,10 +456,9 @@ void weight_matmul(const struct context *context, const struct weight *w, const 
     p.bias = bias;
     run_product(&p, false);
     if (f.rank)
-        pool_run(
-            context->pool, m, factor_task,
-            &(struct factor_product){x, y, w->out, w->in, f.rank, f.b_stride, f.a_stride, f.b, f.a, f.scale,
-                                     0, w->run, w->step});
+        pool_run(context->pool, m, factor_task,
+                 &(struct factor_product){x, y, w->out, w->in, f.rank, f.b_stride, f.a_stride, f.b, f.a,
+                                          f.scale, 0, w->run, w->step});
 }
 
 bool weight_matmul_transposed(const struct context *context, const struct weight *w, const real *dy, size_t m,
