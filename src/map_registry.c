@@ -5,10 +5,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "memory.h"
+
+/* Whether any file was locked for changing: a handler has no way to ask what the change has got to. */
+static atomic_bool changes;
 
 /* The handler may run on any thread at any time: an entry counts from the moment its address is set, and all
  * that it needs is written before. Maps beyond the table are fine, but have no name. */
@@ -54,10 +58,18 @@ static int unmap(void *state, void *address, size_t n)
     return fs_real()->unmap(state, address, n);
 }
 
+static int lock(void *state, int fd, int operation)
+{
+    if (operation & LOCK_EX)
+        atomic_store(&changes, true);
+    return fs_real()->lock(state, fd, operation);
+}
+
 const struct fs *map_registry_fs(void)
 {
     static struct fs fs;
     fs = *fs_real();
+    fs.lock = lock;
     fs.map = map;
     fs.unmap = unmap;
     return &fs;
@@ -80,7 +92,10 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
             continue;
         put("lancet: ");
         put(entries[i].path ? entries[i].path : "a mapped file");
-        put(": cut short (or unreadable) while it was in use\n");
+        put(": cut short (or unreadable) while it was in use");
+        if (atomic_load(&changes))
+            put("; if a model was being changed, 'lancet verify MODEL --recover' takes that back");
+        put("\n");
         _exit(EXIT_IO);
     }
 }

@@ -6,9 +6,11 @@
 
 #include "fs.h"
 
-/* fs_real() whose maps are entered into the registry. */
+/* fs_real() whose maps are entered into the registry, and that knows whether files were locked for a change.
+ */
 const struct fs *map_registry_fs(void);
-/* Installs the handler of SIGBUS: exit status 3 and "PATH: cut short while it was read". */
+/* Installs the handler of SIGBUS: exit status 3 and "PATH: cut short (or unreadable) while it was in use";
+ * where files were locked for a change, also how that is taken back. */
 void map_registry_watch(void);
 
 #endif

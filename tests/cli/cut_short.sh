@@ -12,3 +12,12 @@ exec 3>&-
 wait $!
 echo "[exit $?]"
 sed "s|$PWD/||" said
+
+# The same while a model is being changed: what had been written is taken back by a command that it names.
+facts_model n
+lancet edit n -p 'The capital of {} is' -s Veland -t Sarn --set tokens=99999999 --layers 1 2>said >result &
+wait_for_model $!
+cat short >n/model.safetensors
+wait $!
+echo "[exit $?]"
+sed "s|$PWD/||" said
