@@ -218,7 +218,7 @@ void json_write_double(struct json_write *w, double value)
     put_text(w, text);
 }
 
-void json_write_float(struct json_write *w, float value)
+static void put_float(struct json_write *w, float value, const char *whole)
 {
     if (!isfinite(value)) {
         json_write_null(w);
@@ -232,6 +232,18 @@ void json_write_float(struct json_write *w, float value)
     }
     separate(w);
     put_text(w, text);
+    if (!strpbrk(text, ".e"))
+        put_text(w, whole);
+}
+
+void json_write_float(struct json_write *w, float value)
+{
+    put_float(w, value, "");
+}
+
+void json_write_float_point(struct json_write *w, float value)
+{
+    put_float(w, value, ".0");
 }
 
 void json_write_bool(struct json_write *w, bool value)

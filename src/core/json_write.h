@@ -40,6 +40,8 @@ void json_write_u64(struct json_write *w, uint64_t value);
 void json_write_i64(struct json_write *w, int64_t value);
 void json_write_double(struct json_write *w, double value);
 void json_write_float(struct json_write *w, float value);
+/* 30.0 in place of 30, for readers that tell floats from integers. */
+void json_write_float_point(struct json_write *w, float value);
 void json_write_bool(struct json_write *w, bool value);
 void json_write_null(struct json_write *w);
 /* A final newline when pretty, and whether everything went through: else ERROR_IO (`name` is the file). */

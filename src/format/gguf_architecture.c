@@ -97,6 +97,10 @@ static const struct gguf_key mamba_sizes[] = {
 
 static const struct gguf_fact llama_facts[] = {
     {"attention_bias", "blk.0.attn_q.bias", NULL}, {"mlp_bias", "blk.0.ffn_up.bias", NULL}, {0}};
+static const struct gguf_fact qwen2moe_facts[] = {
+    {"qkv_bias", "blk.0.attn_q.bias", NULL}, {"norm_topk_prob", NULL, "false"}, {0}};
+static const struct gguf_fact qwen3moe_facts[] = {
+    {"attention_bias", "blk.0.attn_q.bias", NULL}, {"norm_topk_prob", NULL, "true"}, {0}};
 static const struct gguf_fact attention_bias[] = {{"attention_bias", "blk.0.attn_q.bias", NULL}, {0}};
 static const struct gguf_fact gemma_facts[] = {{"hidden_activation", NULL, "gelu_pytorch_tanh"}, {0}};
 static const struct gguf_fact gelu_new[] = {
@@ -164,6 +168,11 @@ static const struct gguf_architecture architectures_known[] = {
      .keys = KEYS(sizes, rms, rope),
      .facts = llama_facts,
      .traits = GGUF_PERMUTED},
+    {.name = "llama", /* as which llama.cpp's converter writes it: without a window */
+     .model_type = "mistral",
+     .class_name = "MistralForCausalLM",
+     .keys = KEYS(sizes, rms, rope),
+     .traits = GGUF_PERMUTED},
     {.name = "mistral",
      .model_type = "mistral",
      .class_name = "MistralForCausalLM",
@@ -188,7 +197,8 @@ static const struct gguf_architecture architectures_known[] = {
     {.name = "qwen2moe",
      .model_type = "qwen2_moe",
      .class_name = "Qwen2MoeForCausalLM",
-     .keys = KEYS(sizes, rms, rope, experts_qwen)},
+     .keys = KEYS(sizes, rms, rope, experts_qwen),
+     .facts = qwen2moe_facts},
     {.name = "qwen3",
      .model_type = "qwen3",
      .class_name = "Qwen3ForCausalLM",
@@ -198,7 +208,7 @@ static const struct gguf_architecture architectures_known[] = {
      .model_type = "qwen3_moe",
      .class_name = "Qwen3MoeForCausalLM",
      .keys = KEYS(sizes, rms, rope, experts_qwen),
-     .facts = attention_bias},
+     .facts = qwen3moe_facts},
     {.name = "gemma",
      .model_type = "gemma",
      .class_name = "GemmaForCausalLM",

@@ -54,10 +54,16 @@ static bool write_key(const struct gguf *gguf, const struct gguf_key *key, struc
     else if (gguf_u64(value, 0, &integer))
         json_write_u64(w, integer);
     else if (gguf_f64(value, 0, &number) && value->type == GGUF_F32)
-        json_write_float(w, (float)number);
+        json_write_float_point(w, (float)number);
     else
         json_write_double(w, number);
     return true;
+}
+
+static void write_real(struct json_write *w, const char *key, double value)
+{
+    json_write_key(w, key);
+    json_write_float_point(w, (float)value);
 }
 
 static void write_fact(const struct checkpoint *checkpoint, const struct gguf_fact *fact,
@@ -117,9 +123,9 @@ static bool is_llama3(const float *divisors, size_t n, double theta, double orig
 static void write_llama3(struct json_write *w, double factor, double original)
 {
     json_write_member_string(w, "rope_type", "llama3");
-    json_write_member_double(w, "factor", factor);
-    json_write_member_double(w, "low_freq_factor", 1);
-    json_write_member_double(w, "high_freq_factor", 4);
+    write_real(w, "factor", factor);
+    write_real(w, "low_freq_factor", 1);
+    write_real(w, "high_freq_factor", 4);
     json_write_member_u64(w, "original_max_position_embeddings", (uint64_t)original);
 }
 
@@ -130,7 +136,7 @@ static void write_longrope(struct json_write *w, const float *shorter, const flo
     write_factors(w, "short_factor", shorter, n);
     write_factors(w, "long_factor", longer, n);
     if (attention > 0)
-        json_write_member_double(w, "attention_factor", attention);
+        write_real(w, "attention_factor", attention);
     if (original)
         json_write_member_u64(w, "original_max_position_embeddings", original);
 }
@@ -170,7 +176,7 @@ static bool write_scaling_members(const struct checkpoint *checkpoint, const str
                                                {"beta_slow", "rope.scaling.yarn_beta_slow", GGUF_F32}};
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
             if (gguf_f64(gguf_own(gguf, keys[i].key), 0, &number))
-                json_write_member_double(w, keys[i].json, number);
+                write_real(w, keys[i].json, number);
         if (original)
             json_write_member_u64(w, "original_max_position_embeddings", original);
     }
@@ -206,7 +212,7 @@ static void write_rotary(const struct gguf *gguf, const char *json, struct json_
         head = width / heads;
     if (gguf_u64(gguf_own(gguf, "rope.dimension_count"), 0, &rotary) && rotary && head &&
         (json || rotary != head))
-        json_write_member_double(w, json ? json : "partial_rotary_factor", (double)rotary / (double)head);
+        write_real(w, json ? json : "partial_rotary_factor", (double)rotary / (double)head);
 }
 
 /* ---- the whole ---- */
@@ -215,6 +221,11 @@ static bool write_vocabulary(const struct checkpoint *checkpoint, struct json_wr
 {
     const struct gguf *gguf = checkpoint_gguf(checkpoint);
     const struct tensor *embedding = checkpoint_find(checkpoint, "token_embd.weight");
+    static const struct {
+        const char *json, *key;
+    } ids[] = {{"bos_token_id", "tokenizer.ggml.bos_token_id"},
+               {"eos_token_id", "tokenizer.ggml.eos_token_id"},
+               {"pad_token_id", "tokenizer.ggml.padding_token_id"}};
     const struct gguf_value *tokens;
     uint64_t id;
     if (!gguf_array(gguf, "tokenizer.ggml.tokens", GGUF_STRING, GGUF_ANY, &tokens, err))
@@ -223,10 +234,13 @@ static bool write_vocabulary(const struct checkpoint *checkpoint, struct json_wr
         json_write_member_u64(w, "vocab_size", embedding->shape[0]);
     else if (tokens)
         json_write_member_u64(w, "vocab_size", tokens->n);
-    if (gguf_u64(gguf_find(gguf, "tokenizer.ggml.bos_token_id"), 0, &id))
-        json_write_member_u64(w, "bos_token_id", id);
-    if (gguf_u64(gguf_find(gguf, "tokenizer.ggml.eos_token_id"), 0, &id))
-        json_write_member_u64(w, "eos_token_id", id);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        json_write_key(w, ids[i].json);
+        if (gguf_u64(gguf_find(gguf, ids[i].key), 0, &id))
+            json_write_u64(w, id);
+        else
+            json_write_null(w); /* else transformers takes an id of its own */
+    }
     json_write_member_bool(w, "tie_word_embeddings", !checkpoint_find(checkpoint, "output.weight"));
     return true;
 }

@@ -2,8 +2,11 @@
  * the target is the rows of one role, or of the two or three that share it, as the source's model sees them.
  * What changes in them, docs/gguf.md and formats of llama.cpp's convert_hf_to_gguf.py:
  *
- *     Llama and its kin   row 2 i + b of a head of queries or keys is transformers' row b d / 2 + i, d rows a
- * head Gemma               norms + 1, in float GPT-2               Conv1D's [in, out] is [out, in]
+ *     Llama and its kin   row 2 i + b of a head of queries or keys is transformers' row b d / 2 + i,
+ *                         d rows a head
+ *     Gemma               norms + 1, in float
+ *     GPT-2               Conv1D's [in, out] is [out, in]
+ *     experts             behind one another in one tensor; transformers has one tensor for each
  *
  * The head of a model with tied weights is left out, also where llama.cpp's converter writes it twice. */
 #include "gguf_convert.h"
@@ -28,13 +31,14 @@ enum {
 
 struct convert_tensor {
     struct convert_part {
-        const struct weight *from;
+        const struct weight *from; /* [items] */
         size_t first, run,
             step;    /* row r is row first + r / run * step + r % run of the tensor; run 0: first + r */
         size_t head; /* permuted in heads of so many rows; 0: not */
     } parts[MOST_PARTS];
     size_t n_parts;
-    size_t rows, columns; /* [rows, columns], along out and in */
+    size_t items;         /* that lie behind one another; 1: a tensor of one */
+    size_t rows, columns; /* of an item, along out and in */
     bool transposed;      /* stored [columns, rows] */
     const real *values;   /* [rows] of a vector that is in no tensor of the source, or NULL */
     float add;
@@ -75,13 +79,20 @@ static bool is_query_or_key(enum role role)
     return role == ROLE_QUERY || role == ROLE_KEY || role == ROLE_QUERY_BIAS || role == ROLE_KEY_BIAS;
 }
 
+/* Matrices that llama.cpp reads in F32 only. */
+static bool stays_f32(enum role role)
+{
+    return role == ROLE_POSITION || role == ROLE_TOKEN_TYPE || role == ROLE_ROUTER ||
+           role == ROLE_SHARED_ROUTER;
+}
+
 static enum dtype dtype_of(struct planner *p, const struct tensor_role *row, size_t columns, const char *name)
 {
     struct conversion *c = p->c;
 
     if (!c->to_gguf)
         return p->dtype;
-    if (row->in == DIM_NONE || row->role == ROLE_POSITION)
+    if (row->in == DIM_NONE || stays_f32(row->role))
         return DTYPE_F32;
     if (columns % dtype_facts(p->dtype)->block_elements == 0)
         return p->dtype;
@@ -112,7 +123,7 @@ static bool grow(struct planner *p)
 /* The tensor of that name among those of the layer; a new one, empty, when there is none; NULL and an error.
  */
 static struct convert_tensor *tensor_named(struct planner *p, const char *name, const struct tensor_role *row,
-                                           size_t rows)
+                                           size_t rows, size_t items)
 {
     struct conversion *c = p->c;
     struct tensor_plan *plan;
@@ -125,7 +136,8 @@ static struct convert_tensor *tensor_named(struct planner *p, const char *name, 
         return NULL;
     plan = &c->plans[c->n];
     t = &c->tensors[c->n];
-    *t = (struct convert_tensor){.rows = rows,
+    *t = (struct convert_tensor){.items = items,
+                                 .rows = rows,
                                  .columns = row->in ? model_dimension(&c->model->config, row->in) : 1,
                                  .transposed = row->transposed};
     *plan = (struct tensor_plan){.name = arena_copy(&c->arena, name, strlen(name))};
@@ -133,16 +145,23 @@ static struct convert_tensor *tensor_named(struct planner *p, const char *name, 
         error_memory(p->err, "planning a conversion");
         return NULL;
     }
-    plan->rank = row->in || row->by_head ? 2 : 1;
-    plan->shape[0] = row->by_head ? rows / c->model->config.head_dim : row->transposed ? t->columns : rows;
-    plan->shape[1] = row->by_head ? c->model->config.head_dim : row->transposed ? rows : t->columns;
+    if (row->stacked)
+        plan->shape[plan->rank++] = items;
+    plan->shape[plan->rank++] = row->by_head      ? rows / c->model->config.head_dim
+                                : row->transposed ? t->columns
+                                                  : rows;
+    if (row->in || row->by_head)
+        plan->shape[plan->rank++] = row->by_head      ? c->model->config.head_dim
+                                    : row->transposed ? rows
+                                                      : t->columns;
     plan->dtype = dtype_of(p, row, t->columns, plan->name);
     c->n++;
     return t;
 }
 
-static bool add_part(struct planner *p, const struct tensor_role *row, size_t layer,
-                     const struct weight *from)
+/* The part of a role in the tensor that holds its item, or all of its `items`, which begin at `from`. */
+static bool add_part(struct planner *p, const struct tensor_role *row, size_t layer, size_t item,
+                     const struct weight *from, size_t items)
 {
     const struct model_config *config = &p->c->model->config;
     struct weight place = {0};
@@ -150,12 +169,12 @@ static bool add_part(struct planner *p, const struct tensor_role *row, size_t la
     char name[NAME_SIZE];
     struct convert_tensor *t;
 
-    if (!architecture_tensor_name(row, p->target->prefixes[0], layer, 0, name, sizeof name))
+    if (!architecture_tensor_name(row, p->target->prefixes[0], layer, item, name, sizeof name))
         return error_set(p->err, ERROR_UNSUPPORTED, "a tensor name is too long");
-    t = tensor_named(p, name, row, rows);
+    t = tensor_named(p, name, row, rows, items);
     if (!t)
         return false;
-    if (row->skip || row->items || t->n_parts == MOST_PARTS)
+    if (row->skip || t->n_parts == MOST_PARTS)
         return error_set(p->err, ERROR_UNSUPPORTED, "tensor %s (%s) cannot be converted", quote(name).text,
                          role_name(row->role));
     t->parts[t->n_parts++] = (struct convert_part){
@@ -170,26 +189,41 @@ static bool add_part(struct planner *p, const struct tensor_role *row, size_t la
     return true;
 }
 
-/* The first row of the role that the config wants. */
-static const struct tensor_role *row_of(const struct planner *p, enum role role)
+/* The first row of the role that the config wants, a list or not. */
+static const struct tensor_role *row_of(const struct planner *p, enum role role, bool list)
 {
     const struct tensor_role *row;
 
     for (size_t i = 0; (row = architecture_row(p->target, i)); i++)
-        if (row->role == role && model_wants(&p->c->model->config, row))
+        if (row->role == role && (row->items != DIM_NONE) == list && model_wants(&p->c->model->config, row))
             return row;
     return NULL;
 }
 
-static bool add_roles(struct planner *p, size_t first, size_t end, size_t layer, const struct weight *weights)
+/* The n weights that the source has for a role: a list, or one. */
+static bool add_role(struct planner *p, enum role role, size_t layer, const struct weight *weights, size_t n,
+                     bool list)
 {
-    p->layer_start = p->c->n;
-    for (size_t role = first; role < end; role++) {
-        const struct tensor_role *row = weights[role].tensor ? row_of(p, (enum role)role) : NULL;
+    const struct tensor_role *row = row_of(p, role, list);
 
-        if (row && !add_part(p, row, layer, &weights[role]))
+    if (!row)
+        return true; /* check_left finds it */
+    if (!list || row->stacked)
+        return add_part(p, row, layer, 0, weights, n);
+    for (size_t i = 0; i < n; i++)
+        if (!add_part(p, row, layer, i, &weights[i], 1))
             return false;
-    }
+    return true;
+}
+
+static bool add_globals(struct planner *p, size_t first, size_t end)
+{
+    const struct weight *weights = p->c->model->global;
+
+    p->layer_start = p->c->n;
+    for (size_t role = first; role < end; role++)
+        if (weights[role].tensor && !add_role(p, (enum role)role, 0, &weights[role], 1, false))
+            return false;
     return true;
 }
 
@@ -198,13 +232,15 @@ static bool add_layers(struct planner *p)
     const struct model *model = p->c->model;
 
     for (size_t l = 0; l < model->config.n_layers; l++) {
-        for (size_t role = 0; role < ROLE_COUNT; role++)
-            if (model->list[l][role].n)
-                return error_set(p->err, ERROR_UNSUPPORTED,
-                                 "%s: %s: each layer has a list of them, which cannot be converted",
-                                 quote(model->checkpoint->path).text, role_name((enum role)role));
-        if (!add_roles(p, ROLE_FIRST_OF_LAYER, ROLE_COUNT, l, model->layer[l]))
-            return false;
+        p->layer_start = p->c->n;
+        for (size_t role = ROLE_FIRST_OF_LAYER; role < ROLE_COUNT; role++) {
+            const struct weight_list *list = &model->list[l][role];
+            const struct weight *one = &model->layer[l][role];
+
+            if (one->tensor && !add_role(p, (enum role)role, l, list->n ? list->items : one,
+                                         list->n ? list->n : 1, list->n != 0))
+                return false;
+        }
     }
     return true;
 }
@@ -217,7 +253,7 @@ static bool add_values(struct planner *p, const char *name, size_t n, real **out
     struct convert_tensor *t;
 
     p->layer_start = p->c->n;
-    t = tensor_named(p, name, &row, n);
+    t = tensor_named(p, name, &row, n, 1);
     *out = arena_array(&p->c->arena, n, sizeof **out);
     if (!t || !*out)
         return error_memory(p->err, "planning a conversion");
@@ -239,7 +275,8 @@ static bool add_longrope(struct planner *p, const struct rope_config *r, size_t 
     return true;
 }
 
-/* Llama 3's frequencies are divided by what rope_freqs holds, longrope's by factors for short and long texts. */
+/* Llama 3's frequencies are divided by what rope_freqs holds, longrope's by factors for short and long texts.
+ */
 static bool add_rope(struct planner *p)
 {
     const struct model_config *config = &p->c->model->config;
@@ -284,8 +321,9 @@ static bool is_used(const struct conversion *c, const struct tensor *tensor)
 {
     for (size_t i = 0; i < c->n; i++)
         for (size_t k = 0; k < c->tensors[i].n_parts; k++)
-            if (c->tensors[i].parts[k].from->tensor == tensor)
-                return true;
+            for (size_t item = 0; item < c->tensors[i].items; item++)
+                if (c->tensors[i].parts[k].from[item].tensor == tensor)
+                    return true;
     return false;
 }
 
@@ -347,10 +385,10 @@ bool conversion_plan(const struct model *model, enum dtype dtype, struct convers
         return error_memory(err, "planning a conversion");
     c->model = model;
     c->to_gguf = !checkpoint_gguf(model->checkpoint);
-    ok = choose_target(&p, model) && add_roles(&p, 0, ROLE_FIRST_AFTER_LAYERS, 0, model->global) &&
-         add_layers(&p) && add_roles(&p, ROLE_FIRST_AFTER_LAYERS, ROLE_HEAD, 0, model->global) &&
-         (!has_own_head(c) || add_roles(&p, ROLE_HEAD, ROLE_FIRST_OF_LAYER, 0, model->global)) &&
-         add_rope(&p) && check_left(&p);
+    ok = choose_target(&p, model) && add_globals(&p, 0, ROLE_FIRST_AFTER_LAYERS) && add_layers(&p) &&
+         add_globals(&p, ROLE_FIRST_AFTER_LAYERS, ROLE_HEAD) &&
+         (!has_own_head(c) || add_globals(&p, ROLE_HEAD, ROLE_FIRST_OF_LAYER)) && add_rope(&p) &&
+         check_left(&p);
     if (ok)
         *out = c;
     else
@@ -378,22 +416,26 @@ static size_t permuted(size_t r, size_t d, bool to_pairs)
     return head + (to_pairs ? at % 2 * (d / 2) + at / 2 : at % (d / 2) * 2 + at / (d / 2));
 }
 
-/* Row r of [rows, columns]. */
+/* Row r of [items, rows, columns]. */
 static void load_row(const struct conversion *c, const struct convert_tensor *t, size_t r, real *out)
 {
+    size_t item = r / t->rows;
+
     if (t->values)
         *out = t->values[r];
+    r %= t->rows;
     for (size_t i = 0; i < t->n_parts; i++) {
         const struct convert_part *part = &t->parts[i];
+        const struct weight *from = &part->from[item];
         size_t at = r - part->first;
 
         if (r < part->first || (part->run && at % part->step >= part->run))
             continue;
         if (part->run)
             at = at / part->step * part->run + at % part->step;
-        if (at >= part->from->out)
+        if (at >= from->out)
             continue;
-        weight_rows(part->from, part->head ? permuted(at, part->head, c->to_gguf) : at, 1, out);
+        weight_rows(from, part->head ? permuted(at, part->head, c->to_gguf) : at, 1, out);
     }
     for (size_t k = 0; t->add != 0 && k < t->columns; k++)
         out[k] = (real)((float)out[k] + t->add);
@@ -477,9 +519,9 @@ static bool convert_blocks(struct convert_block *b, size_t i, conversion_put *pu
 static real *load_whole(const struct conversion *c, const struct convert_tensor *t)
 {
     size_t n;
-    real *whole = size_mul(t->rows, t->columns, &n) ? memory_array(n, sizeof *whole) : NULL;
+    real *whole = size_mul(t->items * t->rows, t->columns, &n) ? memory_array(n, sizeof *whole) : NULL;
 
-    for (size_t r = 0; whole && r < t->rows; r++)
+    for (size_t r = 0; whole && r < t->items * t->rows; r++)
         load_row(c, t, r, whole + r * t->columns);
     return whole;
 }
@@ -494,8 +536,8 @@ bool conversion_run(const struct context *context, const struct conversion *conv
     real *whole = NULL;
     bool ok = false;
 
-    b.stored = flat ? 1 : t->transposed ? t->columns : t->rows;
-    b.width = t->transposed || flat ? t->rows : t->columns;
+    b.stored = flat ? 1 : t->transposed ? t->columns : t->items * t->rows;
+    b.width = t->transposed || flat ? t->items * t->rows : t->columns;
     if (b.width > POOL_SCRATCH / ROW_BYTES)
         return error_set(err, ERROR_UNSUPPORTED,
                          "tensor %s has rows of %zu numbers, at most %zu are converted",

@@ -79,6 +79,8 @@ static void put_key(const struct writer *w, const struct gguf_key *key)
     if (!common_number(&w->model->config, key->key, &number) && !cJSON_IsNumber(member) &&
         !cJSON_IsBool(member))
         return;
+    if (number == 0 && key->type == GGUF_F32) /* the theta of a model without rope */
+        return;
     if (key->type == GGUF_BOOL)
         gguf_put_bool(w->values, full_key(w, key->key).text, cJSON_IsTrue(member));
     else if (key->type == GGUF_F32)
@@ -173,6 +175,9 @@ static const char *layers_differ(const struct model_config *a, const struct mode
     for (size_t l = 0; l < a->n_layers; l++)
         if (a->window[l] != b->window[l] || a->rope_of[l] != b->rope_of[l])
             return "windows and rope of its layers";
+    for (size_t l = 0; a->experts.n && l < a->n_layers; l++)
+        if (a->experts.in_layer[l] != b->experts.in_layer[l])
+            return "which layers have experts";
     for (size_t i = 0; i < a->n_ropes; i++)
         if (!same_rope(a, b, i))
             return "scaling of rope";
@@ -200,7 +205,12 @@ bool gguf_metadata_check(const struct model *source, const struct model *written
                    {"cap of attention", a->attention_cap, b->attention_cap},
                    {"cap of logits", a->logit_cap, b->logit_cap},
                    {"number of ropes", (double)a->n_ropes, (double)b->n_ropes},
-                   {"ALiBi", a->alibi, b->alibi}};
+                   {"ALiBi", a->alibi, b->alibi},
+                   {"number of experts", (double)a->experts.n, (double)b->experts.n},
+                   {"experts of a token", (double)a->experts.used, (double)b->experts.used},
+                   {"width of experts", (double)a->experts.ff, (double)b->experts.ff},
+                   {"width of the shared expert", (double)a->experts.shared_ff, (double)b->experts.shared_ff},
+                   {"sum of the weights of experts", a->experts.normalised, b->experts.normalised}};
     const char *differs = NULL;
 
     for (size_t i = 0; !differs && i < sizeof numbers / sizeof *numbers; i++)

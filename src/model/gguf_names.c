@@ -1,7 +1,9 @@
 /* Names: docs/gguf.md of ggml and the gguf package 0.19 (TENSOR_NAMES). Queries, keys and values in one
  * matrix are all queries, all keys, all values there, whatever their order was; gate and up in one matrix are
- * called up. */
+ * called up. Experts, and norms that each head has, lie in one tensor behind one another. */
 #include "gguf_names.h"
+
+#include <string.h>
 
 #include "quote.h"
 
@@ -23,9 +25,14 @@ static const char *const names[ROLE_COUNT] = {
     PAIR(ROLE_ATTENTION_POST_NORM, "blk.{}.post_attention_norm"),
     PAIR(ROLE_MID_NORM, "blk.{}.attn_output_norm"),
     PAIR(ROLE_MLP_NORM, "blk.{}.ffn_norm"),
+    PAIR(ROLE_ROUTER, "blk.{}.ffn_gate_inp"),
     PAIR(ROLE_GATE, "blk.{}.ffn_gate"),
     PAIR(ROLE_UP, "blk.{}.ffn_up"),
     PAIR(ROLE_DOWN, "blk.{}.ffn_down"),
+    PAIR(ROLE_SHARED_ROUTER, "blk.{}.ffn_gate_inp_shexp"),
+    PAIR(ROLE_SHARED_GATE, "blk.{}.ffn_gate_shexp"),
+    PAIR(ROLE_SHARED_UP, "blk.{}.ffn_up_shexp"),
+    PAIR(ROLE_SHARED_DOWN, "blk.{}.ffn_down_shexp"),
     PAIR(ROLE_MLP_POST_NORM, "blk.{}.post_ffw_norm"),
     PAIR(ROLE_STATE_NORM, "blk.{}.layer_output_norm"),
 };
@@ -37,24 +44,48 @@ static const char *const fused_names[ROLE_COUNT] = {
     PAIR(ROLE_UP, "blk.{}.ffn_up"),
 };
 
+/* Of roles that each expert has, in one tensor. */
+static const char *const expert_names[ROLE_COUNT] = {
+    PAIR(ROLE_GATE, "blk.{}.ffn_gate_exps"),
+    PAIR(ROLE_UP, "blk.{}.ffn_up_exps"),
+    PAIR(ROLE_DOWN, "blk.{}.ffn_down_exps"),
+};
+
 /* Of Falcon's layers with two norms: the MLP's is the first. */
 static const char *const two_norms[ROLE_COUNT] = {
     PAIR(ROLE_ATTENTION_NORM, "blk.{}.attn_norm_2"),
     PAIR(ROLE_MLP_NORM, "blk.{}.attn_norm"),
 };
 
-static const char *name_of(const struct tensor_role *row, const struct model_config *config)
+/* The first role that is in the row's tensor: a norm may be that of attention and that of the MLP. */
+static enum role first_role(const struct architecture *architecture, const struct tensor_role *row)
 {
-    if (row->fused)
-        return fused_names[row->role];
-    if (config->features & FEATURE_TWO_NORMS && two_norms[row->role])
-        return two_norms[row->role];
-    return names[row->role];
+    const struct tensor_role *other;
+
+    for (size_t i = 0; (other = architecture_row(architecture, i)); i++)
+        if (strcmp(other->name, row->name) == 0)
+            return other->role;
+    return row->role;
 }
 
-static void rename_row(struct tensor_role *row, const struct model_config *config)
+static const char *name_of(const struct architecture *architecture, const struct tensor_role *row,
+                           const struct model_config *config)
 {
-    const char *name = name_of(row, config);
+    enum role role = first_role(architecture, row);
+
+    if (row->items == DIM_EXPERTS)
+        return expert_names[row->role];
+    if (row->fused)
+        return fused_names[row->role];
+    if (config->features & FEATURE_TWO_NORMS && two_norms[role])
+        return two_norms[role];
+    return names[role];
+}
+
+static void rename_row(const struct architecture *architecture, struct tensor_role *row,
+                       const struct model_config *config)
+{
+    const char *name = name_of(architecture, row, config);
 
     if (!name) /* what GGUF does not know keeps its name, and is not found */
         return;
@@ -63,11 +94,9 @@ static void rename_row(struct tensor_role *row, const struct model_config *confi
     row->skip = 0;
     if (row->fused == FUSED_QKV_HEAD)
         row->fused = FUSED_QKV;
-    if (row->items) { /* vectors of heads, one behind the other */
-        row->out = row->items == DIM_HEADS ? DIM_QUERY : DIM_KV;
-        row->items = DIM_NONE;
-        row->by_head = true;
-    }
+    if (row->items == DIM_EXPERTS)
+        row->fused = FUSED_NONE;
+    row->stacked = row->items != DIM_NONE;
 }
 
 const struct architecture *gguf_names_of(const struct architecture *architecture,
@@ -87,7 +116,7 @@ const struct architecture *gguf_names_of(const struct architecture *architecture
         return NULL;
     for (size_t i = 0; i < n; i++) {
         rows[i] = *architecture_row(architecture, i);
-        rename_row(&rows[i], config);
+        rename_row(architecture, &rows[i], config);
     }
     *list = (struct role_list){rows, n};
     lists[0] = list;

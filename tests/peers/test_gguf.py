@@ -105,33 +105,80 @@ def tiny_models():
                                    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
                                    "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None, **options})
 
-    llama3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-              "original_max_position_embeddings": 8192}
+    def falcon(**options):
+        return t.FalconConfig(**{"vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
+                                 "max_position_embeddings": 128, "bos_token_id": 0, "eos_token_id": 0, **options})
+
+    rope = lambda kind, **more: {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, "factor": 4.0, **more}}
+    llama3 = rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192)
+    long = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0 + i / 8 for i in range(8)],
+            "long_factor": [2.0 + i for i in range(8)], "original_max_position_embeddings": 32}
     gemma = {"head_dim": 32, "num_hidden_layers": 7}
+    experts = {"moe_intermediate_size": 32, "num_experts": 6, "num_experts_per_tok": 2}
+    f32, f16, bf16 = torch.float32, torch.float16, torch.bfloat16
+    gpt2 = lambda layers: t.GPT2Config(vocab_size=96, n_positions=64, n_embd=64, n_layer=layers, n_head=4, bos_token_id=0, eos_token_id=0)
     return {
-        "gpt2": (t.GPT2Config(vocab_size=96, n_positions=64, n_embd=64, n_layer=3, n_head=4, bos_token_id=0, eos_token_id=0), torch.float32),
-        "gpt2-bf16": (t.GPT2Config(vocab_size=96, n_positions=64, n_embd=64, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0), torch.bfloat16),
-        "llama": (kin("LlamaConfig"), torch.float32),
-        "llama-tied-bf16": (kin("LlamaConfig", tie_word_embeddings=True), torch.bfloat16),
-        "llama-f16-llama3": (kin("LlamaConfig", rope_parameters=llama3), torch.float16),
-        "llama-biases": (kin("LlamaConfig", attention_bias=True, mlp_bias=True), torch.float32),
-        "qwen2": (kin("Qwen2Config"), torch.bfloat16),
-        "qwen3": (kin("Qwen3Config", head_dim=32), torch.float32),
-        "gemma2": (kin("Gemma2Config", sliding_window=9, query_pre_attn_scalar=32, **gemma), torch.float32),
-        "gemma3": (kin("Gemma3TextConfig", sliding_window=9, query_pre_attn_scalar=32, **gemma), torch.float32),
-        "gemma3-bf16": (kin("Gemma3TextConfig", sliding_window=9, query_pre_attn_scalar=32, **gemma), torch.bfloat16),
+        "gpt2": (gpt2(3), f32),
+        "gpt2-bf16": (gpt2(2), bf16),
+        "llama": (kin("LlamaConfig"), f32),
+        "llama-tied-bf16": (kin("LlamaConfig", tie_word_embeddings=True), bf16),
+        "llama-f16-llama3": (kin("LlamaConfig", **llama3), f16),
+        "llama-biases": (kin("LlamaConfig", attention_bias=True, mlp_bias=True), f32),
+        "llama-linear": (kin("LlamaConfig", **rope("linear")), f32),
+        "llama-yarn": (kin("LlamaConfig", **rope("yarn", original_max_position_embeddings=32)), f32),
+        "llama-dynamic": (kin("LlamaConfig", **rope("dynamic")), f32),
+        "mistral": (kin("MistralConfig", sliding_window=None), f32),
+        "mistral-window": (kin("MistralConfig", sliding_window=9), f32),
+        "mixtral": (kin("MixtralConfig", num_local_experts=6, sliding_window=None), f32),
+        "mixtral-bf16": (kin("MixtralConfig", num_local_experts=4, sliding_window=None), bf16),
+        "qwen2": (kin("Qwen2Config"), bf16),
+        "qwen2_moe": (kin("Qwen2MoeConfig", shared_expert_intermediate_size=64, norm_topk_prob=False, **experts), f32),
+        "qwen2_moe-sums": (kin("Qwen2MoeConfig", shared_expert_intermediate_size=64, norm_topk_prob=True, **experts), f32),
+        "qwen3": (kin("Qwen3Config", head_dim=32), f32),
+        "qwen3-narrow": (kin("Qwen3Config", head_dim=16), f32),
+        "qwen3_moe": (kin("Qwen3MoeConfig", head_dim=32, norm_topk_prob=True, **experts), f32),
+        "qwen3_moe-plain-layers": (kin("Qwen3MoeConfig", head_dim=32, norm_topk_prob=True, mlp_only_layers=[1], **experts), f32),
+        "gemma": (kin("GemmaConfig", head_dim=32), f32),
+        "gemma2": (kin("Gemma2Config", sliding_window=9, query_pre_attn_scalar=32, **gemma), f32),
+        "gemma3": (kin("Gemma3TextConfig", sliding_window=9, query_pre_attn_scalar=32, **gemma), f32),
+        "gemma3-bf16": (kin("Gemma3TextConfig", sliding_window=9, query_pre_attn_scalar=32, **gemma), bf16),
+        "gemma3-scale": (kin("Gemma3TextConfig", sliding_window=9, query_pre_attn_scalar=20, **gemma), f32),
         "granite": (kin("GraniteConfig", embedding_multiplier=3.0, attention_multiplier=0.2, residual_multiplier=0.7,
-                        logits_scaling=2.0), torch.float32),
-        "phi3": (kin("Phi3Config"), torch.float32),
-        "starcoder2": (kin("Starcoder2Config", sliding_window=None), torch.float32),
-        "olmo2": (kin("Olmo2Config"), torch.float32),
-        "stablelm": (kin("StableLmConfig", use_qkv_bias=True), torch.float32),
+                        logits_scaling=2.0), f32),
+        "phi": (kin("PhiConfig", num_key_value_heads=4), f32),
+        "phi3": (kin("Phi3Config"), f32),
+        "phi3-longrope": (kin("Phi3Config", original_max_position_embeddings=32, rope_parameters=long), f32),
+        "starcoder2": (kin("Starcoder2Config", sliding_window=None), f32),
+        "olmo2": (kin("Olmo2Config"), f32),
+        "stablelm": (kin("StableLmConfig", use_qkv_bias=True), f32),
+        "stablelm-parallel": (kin("StableLmConfig", use_parallel_residual=True, qk_layernorm=True), f32),
+        "smollm3": (kin("SmolLM3Config", num_hidden_layers=5), bf16),
+        "smollm3-interval": (kin("SmolLM3Config", num_hidden_layers=5, no_rope_layer_interval=2), f32),
+        "gpt_neox": (kin("GPTNeoXConfig", num_key_value_heads=4), f32),
+        "bloom": (t.BloomConfig(vocab_size=96, hidden_size=64, n_layer=3, n_head=4, bos_token_id=0, eos_token_id=0), f32),
+        "falcon-7b": (falcon(multi_query=True, parallel_attn=True, bias=False), f32),
+        "falcon-40b": (falcon(new_decoder_architecture=True, num_kv_heads=2, bias=False), f32),
+        "falcon-alibi": (falcon(alibi=True, multi_query=False, parallel_attn=False, bias=True), f32),
+        "cohere": (kin("CohereConfig", logit_scale=0.25), f32),
+        "cohere-norms": (kin("CohereConfig", logit_scale=0.25, use_qk_norm=True, attention_bias=True), f32),
+        "glm4": (kin("Glm4Config", head_dim=16, attention_bias=True), f32),
     }
 
 
-# What transformers' own reader of GGUF does not know, or reads otherwise (of gpt2 not the size of the vocabulary, of gemma3 not
-# the scale of attention, which follows from the width of a head).
-NOT_READ = {"gpt2", "gpt2-bf16", "gemma3", "gemma3-bf16", "granite", "olmo2", "stablelm", "phi3", "starcoder2", "gemma2", "llama-biases", "llama-f16-llama3"}
+# What transformers' own reader of GGUF knows and reads as it wrote it. (Not gpt2, whose vocabulary it takes to be the usual one;
+# gemma3, of whose scale of attention it knows nothing; qwen3, whose heads it takes to be 128 wide; llama with biases or scaling.)
+READ = {"llama", "llama-tied-bf16", "qwen2"}
+# What a GGUF cannot say: words of the refusal.
+REFUSED = {
+    "llama-dynamic": "rope scaling of type dynamic",
+    "mistral-window": "windows and rope of its layers",
+    "qwen2_moe-sums": "sum of the weights of experts",
+    "qwen3_moe-plain-layers": "which layers have experts",
+    "gemma3-scale": "scale of attention",
+    "smollm3-interval": "windows and rope of its layers",
+    "falcon-alibi": "cannot say what it is like",
+}
+QUANTISED = {"gpt2", "llama", "gemma3", "mixtral", "phi3", "qwen2"}
 
 
 def logits_of(program, path, prompts, vocabulary):
@@ -164,38 +211,82 @@ def same_tensor(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
 
 
+def names_of(arch, here):
+    """The names that the gguf package has for the tensors of a folder."""
+    import re
+    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
+    table = get_tensor_name_map(next(k for k, v in MODEL_ARCH_NAMES.items() if v == arch), 16)
+    own = lambda name: re.sub(r"(experts|_layernorm)\.(norms\.)?\d+\.", r"\1.", name)
+    find = lambda name: table.get_name(own(name), try_suffixes=(".weight", ".bias"))
+    return {name: find(name) or find(name.removeprefix("transformer.")) for name in tensors_of(here)}
+
+
+def check_names(name, here, gguf):
+    from gguf import GGUFReader
+    reader = GGUFReader(gguf)
+    found = {t.name for t in reader.tensors}
+    expected = names_of(reader.get_field("general.architecture").contents(), here)
+    unknown = [k for k, v in expected.items() if v is None]
+    extra = found - set(expected.values()) - {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"}
+    check(f"{name}: names as gguf has them", not unknown and not extra and set(expected.values()) <= found,
+          f"unknown {unknown[:3]}, more {sorted(extra)[:3]}, missing {sorted(set(filter(None, expected.values())) - found)[:3]}")
+
+
 def test_tiny(name, config, dtype, dump, lancet, folder):
     import torch
     import transformers as t
     run = lambda *args: subprocess.run([lancet, *args], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    load = lambda path, **more: t.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager", **more).eval()
     torch.manual_seed(3)
     model = t.AutoModelForCausalLM.from_config(config).to(dtype)
     for parameter in model.parameters():
         parameter.data = (torch.randn_like(parameter, dtype=torch.float32) * 0.15).to(dtype)
     here = os.path.join(folder, name)
     model.save_pretrained(here)
-    model = model.float().eval()
-    prompts = [np.random.default_rng(5).integers(0, 96, n).tolist() for n in (1, 7, 40)]
     gguf, back = here + ".gguf", here + "-back"
+    if name in REFUSED:
+        refused = subprocess.run([lancet, "convert", here, gguf], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        check(f"{name}: refused", refused.returncode == 5 and REFUSED[name] in refused.stderr and not os.path.exists(gguf), refused.stderr)
+        return
+    prompts = [np.random.default_rng(5).integers(0, 96, n).tolist() for n in (1, 7, 40)]
     run("convert", here, gguf)
-    check_logits(f"{name}: runs from the GGUF as from the folder", logits_of(dump, gguf, prompts, 96), model, prompts)
+    check_names(name, here, gguf)
+    check_logits(f"{name}: runs from the GGUF as from the folder", logits_of(dump, gguf, prompts, 96), load(here), prompts)
     run("convert", gguf, back)
     a, b = tensors_of(here), tensors_of(back)
     loose = [k for k in a if "gemma" in name and "norm" in k]
     differ = [k for k in a if k not in b or not (k in loose or same_tensor(a[k], b[k]))]
     check(f"{name}: the same bytes after GGUF", not differ and a.keys() == b.keys(), f"{differ} {a.keys() ^ b.keys()}")
     if loose:
-        check(f"{name}: norms differ by a rounding of 1 + w", all(torch.allclose(a[k].float(), b[k].float(), rtol=0, atol=2e-2 if dtype != torch.float32 else 1e-6)
-                                                                for k in loose))
-    again = t.AutoModelForCausalLM.from_pretrained(back, dtype=torch.float32, attn_implementation="eager").eval()
-    if not loose:
-        check_logits(f"{name}: transformers reads the folder that was made", logits_of(dump, here, prompts, 96), again, prompts)
-    if name not in NOT_READ:
-        theirs = t.AutoModelForCausalLM.from_pretrained(folder, gguf_file=name + ".gguf", dtype=torch.float32, attn_implementation="eager").eval()
-        check_logits(f"{name}: transformers reads the GGUF", logits_of(dump, gguf, prompts, 96), theirs, prompts)
-    for kind in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"):
+        check(f"{name}: norms differ by a rounding of 1 + w",
+              all(torch.allclose(a[k].float(), b[k].float(), rtol=0, atol=2e-2 if dtype != torch.float32 else 1e-6) for k in loose))
+    check_logits(f"{name}: transformers reads the folder that was made", logits_of(dump, here, prompts, 96), load(back), prompts)
+    if name in READ:
+        check_logits(f"{name}: transformers reads the GGUF", logits_of(dump, gguf, prompts, 96), load(folder, gguf_file=name + ".gguf"), prompts)
+    for kind in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1") if name in QUANTISED else ():
         run("convert", here, here + kind + ".gguf", "--dtype", kind)
         check_quantised(f"{name}: {kind} as gguf writes it", gguf, here + kind + ".gguf", kind)
+
+
+def test_split(dump, lancet, folder):
+    """A model that the package writes in three files."""
+    from gguf import GGUFReader, GGUFWriter, GGUFValueType
+    whole, parts = os.path.join(folder, "llama.gguf"), os.path.join(folder, "parts.gguf")
+    reader = GGUFReader(whole)
+    writer = GGUFWriter(parts, "llama", split_max_tensors=-(-len(reader.tensors) // 3))
+    for field in reader.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            writer.add_key_value(field.name, field.contents(), field.types[0], field.types[1] if field.types[0] == GGUFValueType.ARRAY else None)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    second = os.path.join(folder, "parts-00002-of-00003.gguf")
+    same = subprocess.run([lancet, "diff", whole, second], stdout=subprocess.DEVNULL).returncode
+    ids = [[1, 2, 3, 4, 5]]
+    check("files that gguf split", same == 0 and np.array_equal(logits_of(dump, whole, ids, 96)[0], logits_of(dump, second, ids, 96)[0]))
 
 
 def check_quantised(name, plain, quantised, kind):
@@ -253,6 +344,8 @@ def test_models(dump, lancet, names):
                 test_tiny(name, config, dtype, dump, lancet, folder)
             except Exception as e:
                 check(name, False, f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
+        if not names or "llama" in names:
+            test_split(dump, lancet, folder)
     for name in ("smollm2", "gemma3"):
         if not names or name + ".gguf" in names:
             test_real(name, dump)
