@@ -75,6 +75,44 @@ static utf8proc_ssize_t cluster_codes(enum unicode_form form, const char *text, 
     return found < 0 ? found : utf8proc_normalize_utf32(*codes, found, options(form));
 }
 
+/* Which bytes the code points of a normal form stand for: as many characters as make the same parts when both
+ * are taken apart; of one that makes several code points each has some bytes. */
+struct places {
+    enum unicode_form form;
+    const char *text;
+    size_t end;
+    size_t at, done;  /* where the next code point begins; the end of the last character that was begun */
+    unsigned n_parts; /* of that character, not used yet */
+};
+
+static unsigned count_parts(uint32_t code, enum unicode_form form)
+{
+    utf8proc_int32_t parts[LONGEST_DECOMPOSITION];
+    int boundary = 0;
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)code, parts, LONGEST_DECOMPOSITION,
+                                                 options(form), &boundary);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+/* Where the bytes of this code point, itself of `put` bytes, end. */
+static size_t next_place(struct places *p, uint32_t code, size_t put)
+{
+    for (unsigned wanted = count_parts(code, p->form); wanted;) {
+        if (!p->n_parts && p->done == p->end)
+            break;
+        if (!p->n_parts) {
+            uint32_t source;
+            p->done += utf8_decode(p->text + p->done, p->end - p->done, &source);
+            p->n_parts = count_parts(source, p->form);
+        }
+        unsigned used = wanted < p->n_parts ? wanted : p->n_parts;
+        wanted -= used;
+        p->n_parts -= used;
+    }
+    p->at = p->n_parts && p->at + put < p->done ? p->at + put : p->done;
+    return p->at;
+}
+
 static bool append_cluster(enum unicode_form form, const struct aligned *from, size_t start, size_t end,
                            struct aligned *to, struct error *err)
 {
@@ -85,13 +123,12 @@ static bool append_cluster(enum unicode_form form, const struct aligned *from, s
         error_memory(err, "normalizing a text");
     else if (!fine)
         error_set(err, ERROR_UNSUPPORTED, "a text cannot be normalized: %s", utf8proc_errmsg(n));
-    size_t at = start;
+    struct places places = {form, from->data, end, start, start, 0};
     for (utf8proc_ssize_t i = 0; fine && i < n; i++) {
         char bytes[4];
-        size_t put = utf8_encode((uint32_t)codes[i], bytes);
-        size_t next = i + 1 == n || at + put > end ? end : at + put;
+        size_t put = utf8_encode((uint32_t)codes[i], bytes), at = places.at;
+        size_t next = i + 1 == n ? end : next_place(&places, (uint32_t)codes[i], put);
         fine = aligned_put(to, bytes, put, from, at, next, err);
-        at = next;
     }
     if (codes != few)
         free(codes);

@@ -60,6 +60,39 @@ START_TEST(clusters_change_nothing)
 }
 END_TEST
 
+/* Which byte of the text each byte of the form stands for. */
+START_TEST(places)
+{
+    static const struct {
+        enum unicode_form form;
+        const char *text, *made;
+        uint32_t origins[8];
+    } cases[] = {
+        {FORM_NFC, "e\u0301\u0302x", "\u00e9\u0302x", {0, 1, 3, 4, 5}},
+        {FORM_NFC, "\u1100\u1161\u11a8.", "\uac01.", {0, 1, 2, 9}},
+        {FORM_NFC, "\u0344\u03b9", "\u0308\u0301\u03b9", {0, 1, 2, 2, 2, 3}},
+        {FORM_NFC, "\u03b9\u0344", "\u0390", {0, 1}},
+        {FORM_NFD, "\u00e9a", "e\u0301a", {0, 1, 2, 2}},
+        {FORM_NFKC, "\ufb01\u0323\u0301", "f\u1ecb\u0301", {0, 1, 2, 3, 5, 6}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err = {0};
+        struct aligned from, to = {.limit = 1000};
+        size_t n = strlen(cases[i].made);
+        ck_assert(aligned_init(&from, cases[i].text, strlen(cases[i].text), INVALID_BY_PART, &err) &&
+                  unicode_form_append(cases[i].form, &from, 0, from.n, &to, &err));
+        ck_assert_uint_eq(to.n, n);
+        ck_assert_mem_eq(to.data, cases[i].made, n);
+        for (size_t k = 0; k < n; k++)
+            ck_assert_msg(to.origin[k] == cases[i].origins[k], "case %zu, byte %zu: from %u, expected %u", i,
+                          k, to.origin[k], cases[i].origins[k]);
+        ck_assert_uint_eq(to.origin[n], from.n);
+        aligned_release(&from);
+        aligned_release(&to);
+    }
+}
+END_TEST
+
 /* Does a form change the character, or what stands beside it? */
 static bool is_interesting(uint32_t code)
 {
@@ -109,6 +142,7 @@ int main(void)
     TCase *tcase = tcase_create("unicode_form");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, clusters_change_nothing, 0, 10);
+    tcase_add_test(tcase, places);
     tcase_add_test(tcase, every_character);
     tcase_add_test(tcase, only_marks_compose);
     suite_add_tcase(suite, tcase);
