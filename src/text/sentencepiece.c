@@ -11,7 +11,6 @@
  * pieces are not looked for in a text, unless tokenizer_config.json names them. */
 #include "tokenizer_parts.h"
 
-#include <float.h>
 #include <string.h>
 
 #include "charsmap.h"
@@ -164,18 +163,14 @@ static bool find_unknown(struct model_reading *m, uint32_t *out, struct error *e
     return *out != NO_PIECE || error_set(err, ERROR_FORMAT, "%s: no piece is the unknown one", t->name);
 }
 
-/* User-defined pieces win over nearly all others (SentencePiece takes no score below FLT_MIN for the
- * highest). */
-static void favour_user_defined(struct tokenizer *t, const float *scores)
+/* User-defined pieces win over all others, whose scores are logarithms of probabilities; of two ways to cut
+ * them that with the longer pieces. */
+static void favour_user_defined(struct tokenizer *t)
 {
-    float highest = FLT_MIN;
-    for (size_t i = 0; i < t->vocabulary.n; i++)
-        if (t->kinds[i] == KIND_NORMAL && scores[i] > highest)
-            highest = scores[i];
     for (uint32_t id = 0; id < t->vocabulary.n; id++) {
         size_t n = 0;
         if (t->kinds[id] == KIND_USER_DEFINED && vocabulary_piece(&t->vocabulary, id, &n))
-            t->unigram.scores[id] = (double)(float)((double)((float)n * highest) - 0.1);
+            t->unigram.scores[id] = (double)(float)(0.1 * ((double)n - 1));
     }
 }
 
@@ -189,7 +184,7 @@ static bool make_model(struct model_reading *m, struct error *err)
     if (m->type == 1) {
         if (!scored_pieces_unigram(&m->pieces, err))
             return false;
-        favour_user_defined(t, m->pieces.scores);
+        favour_user_defined(t);
         t->unigram.unknown = unknown;
         t->unigram.single = true;
         t->unigram.byte_fallback = m->byte_fallback;

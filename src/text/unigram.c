@@ -40,21 +40,38 @@ static void offer(const struct unigram *u, struct unigram_node *node, double sco
         *node = (struct unigram_node){score, (uint32_t)start, id};
 }
 
+/* SentencePiece counts on from 0 when a sum leaves the range in which float is exact enough. */
+static void count_from_here(struct unigram_node *nodes, size_t at, size_t frontier)
+{
+    const double largest = 100000;
+    double offset = nodes[at].score;
+    if (offset >= -largest && offset <= largest)
+        return;
+    nodes[at].score = 0;
+    for (size_t i = at + 1; i <= frontier; i++)
+        nodes[i].score = (double)(float)(nodes[i].score - offset);
+}
+
 /* The best way to every place of the text. */
 static bool search(const struct unigram *u, const char *text, size_t n, struct unigram_node *nodes,
                    struct error *err)
 {
+    size_t frontier = 0; /* the last place reached */
     for (size_t at = 0, length; at < n; at += length) {
         uint32_t code, id;
         bool single = false;
         struct prefix_walk walk = prefixes_begin("", 0);
+        if (u->single)
+            count_from_here(nodes, at, frontier);
         double before = nodes[at].score;
         length = utf8_decode(text + at, n - at, &code);
+        frontier = frontier > at + length ? frontier : at + length;
         while (prefixes_next(&u->prefixes, &walk, text + at, n - at, &id)) {
             if (u->prefixes.kinds && u->prefixes.kinds[id] == KIND_UNUSED)
                 continue;
             offer(u, &nodes[at + walk.length], u->scores[id] + before, at, id);
             single |= walk.length == length;
+            frontier = frontier > at + walk.length ? frontier : at + walk.length;
         }
         if (single)
             continue;
