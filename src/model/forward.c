@@ -60,6 +60,20 @@ void pass_matmul(const struct pass *pass, size_t layer, enum role weight, const 
                   pass_vector(pass, layer, ROLE_BIAS_OF(weight)), x, m, y);
 }
 
+/* Products of one x with several roles, in one run; those with no place to go are left out. */
+static void matmul_several(const struct pass *pass, size_t layer, const enum role *roles, real *const *out,
+                           size_t n_roles, const real *x, size_t m)
+{
+    struct weight_product products[WEIGHT_PRODUCTS_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_roles; i++)
+        if (out[i])
+            products[n++] = (struct weight_product){pass_weight(pass, layer, roles[i]),
+                                                    pass_vector(pass, layer, ROLE_BIAS_OF(roles[i])), out[i]};
+    weight_matmul_several(pass->context, products, n, x, m);
+}
+
 bool pass_is_parallel(const struct pass *pass)
 {
     return pass->model->config.features & FEATURE_PARALLEL;
@@ -319,14 +333,16 @@ void batch_pick(const struct batch *batch, const real *from, size_t width, real 
 
 /* ---- the two halves of a layer ---- */
 
-/* normed [B] to keys and values in the caches. */
-static void make_keys(const struct pass *pass, size_t layer, const struct batch *batch,
+/* normed [B] to keys and values in the caches; queries too, where every row has one. */
+static void make_keys(const struct pass *pass, size_t layer, const struct batch *batch, bool queries,
                       const struct activations *a)
 {
-    pass_matmul(pass, layer, ROLE_KEY, pass->normed, batch->n, a->key_raw);
+    static const enum role roles[] = {ROLE_KEY, ROLE_VALUE, ROLE_QUERY};
+    real *const out[] = {a->key_raw, pass->value, queries ? a->query_raw : NULL};
+
+    matmul_several(pass, layer, roles, out, sizeof roles / sizeof *roles, pass->normed, batch->n);
     finish_heads(pass, layer, batch, ROLE_KEY_NORM, a->key_raw, pass->kv_width, pass->key);
     pass_tap(pass, SITE_KEY, layer, pass->key, batch, 0, batch->n, pass->kv_width);
-    pass_matmul(pass, layer, ROLE_VALUE, pass->normed, batch->n, pass->value);
     pass_tap(pass, SITE_VALUE, layer, pass->value, batch, 0, batch->n, pass->kv_width);
     rows_run(
         &(struct row_job){
@@ -364,13 +380,12 @@ static void add_to_stream(const struct pass *pass, size_t layer, enum role norm,
         forward_norm(pass, layer, norm, sum, n, y);
 }
 
-/* normed [Q] to what attention adds. */
+/* query_raw [Q] to what attention adds. */
 static real *attend(const struct pass *pass, size_t layer, const struct batch *out,
                     const struct activations *a)
 {
     size_t n = out->n;
 
-    pass_matmul(pass, layer, ROLE_QUERY, pass->normed, n, a->query_raw);
     finish_heads(pass, layer, out, ROLE_QUERY_NORM, a->query_raw, pass->q_width, a->query);
     pass_tap(pass, SITE_QUERY, layer, a->query, out, 0, n, pass->q_width);
     attention_forward(pass, layer, out, a->query, pass->mix);
@@ -388,11 +403,12 @@ static void attention_half(const struct pass *pass, size_t layer, const struct b
 
     forward_norm(pass, layer, ROLE_ATTENTION_NORM, a->x, in->n, pass->normed);
     pass_tap(pass, SITE_ATTENTION_IN, layer, pass->normed, in, 0, in->n, width);
-    make_keys(pass, layer, in, a);
+    make_keys(pass, layer, in, out == in, a);
     if (n == 0)
         return;
     if (out != in) {
         batch_pick(out, pass->normed, width, pass->normed);
+        pass_matmul(pass, layer, ROLE_QUERY, pass->normed, n, a->query_raw);
         batch_pick(out, a->x, width, a->mid);
         x = a->mid;
     }
@@ -420,10 +436,9 @@ static void mlp_rows(const struct pass *pass, size_t layer, const struct batch *
     const real *normed = pass->normed + first * c->width;
     real *hidden = a->hidden + kept * c->ff, *up = c->gated ? a->up + kept * c->ff : NULL;
 
-    pass_matmul(pass, layer, c->gated ? ROLE_GATE : ROLE_UP, normed, n, hidden);
+    matmul_several(pass, layer, (const enum role[]){c->gated ? ROLE_GATE : ROLE_UP, ROLE_UP},
+                   (real *const[]){hidden, up}, 2, normed, n);
     pass_tap(pass, SITE_MLP_HIDDEN, layer, hidden, batch, first, n, c->ff);
-    if (c->gated)
-        pass_matmul(pass, layer, ROLE_UP, normed, n, up);
     forward_activate(pass, hidden, up, n, c->ff, pass->mlp_key);
     pass_tap(pass, SITE_MLP_KEY, layer, pass->mlp_key, batch, first, n, c->ff);
     if (!forward_ends_at_key(pass, layer))

@@ -48,7 +48,8 @@ struct product {
     const real *x, *bias;
     real *y;
     bool accumulate;
-    size_t columns, depth; /* of y in a task; along k in a part */
+    void (*task)(void *user, size_t task, unsigned worker);
+    size_t n_tasks, columns, depth; /* columns of y in a task; depth along k in a part */
     size_t n_parts;
     real *parts; /* [n_parts, m, n] when n_parts > 1 */
 };
@@ -316,32 +317,32 @@ static size_t column_unit(const struct product *p, size_t unit)
     return p->by_rows || block < unit ? unit : block;
 }
 
-static void run_small_by_rows(struct product *p)
+/* How a product is cut into tasks. With parts allowed, false when there is no memory for their sums. */
+static bool plan(struct product *p, bool parts_allowed)
 {
-    p->columns = task_columns(p, ceil_div(TASK_BYTES, span(p, p->k) + 1), 4);
-    pool_run(p->pool, ceil_div(p->n, p->columns), dot_task, p);
-}
-
-/* With parts allowed, false when there is no memory for their sums. */
-static bool run_small_by_columns(struct product *p, bool parts_allowed)
-{
-    p->columns = task_columns(p, STRIP_COLUMNS, column_unit(p, 64));
     p->depth = p->k;
     p->n_parts = 1;
-    if (parts_allowed && p->k >= 2 * PART_DEPTH && p->n <= TASKS_WANTED * STRIP_COLUMNS) {
-        p->n_parts = min_size(PARTS_MAX, p->k / PART_DEPTH);
-        p->depth = ceil_div(p->k, p->n_parts);
-        p->n_parts = ceil_div(p->k, p->depth);
-        p->columns = p->n;
-        p->parts = memory_aligned(p->n_parts, p->m * p->n * sizeof *p->parts);
-        if (!p->parts)
-            return false;
+    if (p->m > SMALL_ROWS) {
+        p->task = gemm_task;
+        p->depth = GEMM_DEPTH;
+        p->columns = task_columns(p, GEMM_COLUMNS, column_unit(p, 16));
+    } else if (p->by_rows) {
+        p->task = dot_task;
+        p->columns = task_columns(p, ceil_div(TASK_BYTES, span(p, p->k) + 1), 4);
+    } else {
+        p->task = axpy_task;
+        p->columns = task_columns(p, STRIP_COLUMNS, column_unit(p, 64));
+        if (parts_allowed && p->k >= 2 * PART_DEPTH && p->n <= TASKS_WANTED * STRIP_COLUMNS) {
+            p->n_parts = min_size(PARTS_MAX, p->k / PART_DEPTH);
+            p->depth = ceil_div(p->k, p->n_parts);
+            p->n_parts = ceil_div(p->k, p->depth);
+            p->columns = p->n;
+            p->parts = memory_aligned(p->n_parts, p->m * p->n * sizeof *p->parts);
+            if (!p->parts)
+                return false;
+        }
     }
-    pool_run(p->pool, p->n_parts * ceil_div(p->n, p->columns), axpy_task, p);
-    if (p->n_parts > 1)
-        pool_run(p->pool, p->m, add_parts_task, p);
-    free(p->parts);
-    p->parts = NULL;
+    p->n_tasks = p->m ? p->n_parts * ceil_div(p->n, p->columns) : 0;
     return true;
 }
 
@@ -349,15 +350,13 @@ static bool run_product(struct product *p, bool parts_allowed)
 {
     if (p->m == 0 || p->n == 0)
         return true;
-    if (p->m <= SMALL_ROWS) {
-        if (!p->by_rows)
-            return run_small_by_columns(p, parts_allowed);
-        run_small_by_rows(p);
-        return true;
-    }
-    p->depth = GEMM_DEPTH;
-    p->columns = task_columns(p, GEMM_COLUMNS, column_unit(p, 16));
-    pool_run(p->pool, ceil_div(p->n, p->columns), gemm_task, p);
+    if (!plan(p, parts_allowed))
+        return false;
+    pool_run(p->pool, p->n_tasks, p->task, p);
+    if (p->n_parts > 1)
+        pool_run(p->pool, p->m, add_parts_task, p);
+    free(p->parts);
+    p->parts = NULL;
     return true;
 }
 
@@ -443,22 +442,50 @@ static void factor_task(void *user, size_t row, unsigned worker)
     }
 }
 
+static void several_task(void *user, size_t task, unsigned worker)
+{
+    struct product *p = user;
+
+    for (; task >= p->n_tasks; p++)
+        task -= p->n_tasks;
+    p->task(p, task, worker);
+}
+
+void weight_matmul_several(const struct context *context, const struct weight_product *products, size_t n,
+                           const real *x, size_t m)
+{
+    struct product plans[WEIGHT_PRODUCTS_MAX];
+    size_t n_tasks = 0;
+
+    assert(n <= WEIGHT_PRODUCTS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct weight *w = products[i].weight;
+        struct product *p = &plans[i];
+
+        *p = product_of(context, w, overlay_find(w->overlay, w->tensor), true);
+        p->x = x;
+        p->m = m;
+        p->y = products[i].y;
+        p->bias = products[i].bias;
+        plan(p, false);
+        n_tasks += p->n_tasks;
+    }
+    pool_run(context->pool, n_tasks, several_task, plans);
+    for (size_t i = 0; i < n; i++) {
+        const struct weight *w = products[i].weight;
+        struct factors f = factors_of(w, overlay_find(w->overlay, w->tensor));
+
+        if (f.rank)
+            pool_run(context->pool, m, factor_task,
+                     &(struct factor_product){x, products[i].y, w->out, w->in, f.rank, f.b_stride, f.a_stride,
+                                              f.b, f.a, f.scale, 0, w->run, w->step});
+    }
+}
+
 void weight_matmul(const struct context *context, const struct weight *w, const real *bias, const real *x,
                    size_t m, real *y)
 {
-    const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
-    struct product p = product_of(context, w, entry, true);
-    struct factors f = factors_of(w, entry);
-
-    p.x = x;
-    p.m = m;
-    p.y = y;
-    p.bias = bias;
-    run_product(&p, false);
-    if (f.rank)
-        pool_run(context->pool, m, factor_task,
-                 &(struct factor_product){x, y, w->out, w->in, f.rank, f.b_stride, f.a_stride, f.b, f.a,
-                                          f.scale, 0, w->run, w->step});
+    weight_matmul_several(context, &(struct weight_product){w, bias, y}, 1, x, m);
 }
 
 bool weight_matmul_transposed(const struct context *context, const struct weight *w, const real *dy, size_t m,
