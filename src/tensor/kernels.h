@@ -26,8 +26,7 @@
     ROW(q5_k, Q5_K, 256, 176, 32, 1)                                                                         \
     ROW(q6_k, Q6_K, 256, 210, 16, 0)                                                                         \
     ROW(iq4_nl, IQ4_NL, 32, 18, 32, 0)                                                                       \
-    ROW(iq4_xs, IQ4_XS, 256, 136, 32, 0)                                                                     \
-    ROW(mxfp4, MXFP4, 32, 17, 32, 0)
+    ROW(iq4_xs, IQ4_XS, 256, 136, 32, 0)
 
 #define KERNEL_OF_BLOCK(NAME, DTYPE, ...) KERNEL_##DTYPE,
 

@@ -10,6 +10,7 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define VEC __m256
 #define TABLE "avx2"
+#define BYTE_UNIT 0x1p24f
 
 enum { LANES = 8 };
 
@@ -66,9 +67,14 @@ INLINE VEC vec_of_f16(const void *p)
     return _mm256_cvtph_ps(_mm_loadu_si128(p));
 }
 
-INLINE VEC vec_of_bytes(__m128i q, size_t v)
+/* Each byte becomes the highest of four, whose sign is its own. */
+INLINE VEC vec_of_bytes(__m256i q, size_t v)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v ? _mm_srli_si128(q, 8) : q));
+    const __m256i first = _mm256_setr_epi32(0x00808080, 0x01808080, 0x02808080, 0x03808080, 0x04808080,
+                                            0x05808080, 0x06808080, 0x07808080),
+                  second = _mm256_add_epi32(first, _mm256_set1_epi32(0x08000000));
+
+    return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(q, v ? second : first));
 }
 
 #include "kernels_tmpl.c"

@@ -8,6 +8,7 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define VEC __m512
 #define TABLE "avx512"
+#define BYTE_UNIT 1.0f
 
 enum { LANES = 16 };
 
@@ -66,10 +67,10 @@ INLINE VEC vec_of_f16(const void *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256(p));
 }
 
-INLINE VEC vec_of_bytes(__m128i q, size_t v)
+INLINE VEC vec_of_bytes(__m256i q, size_t v)
 {
     (void)v;
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_castsi256_si128(q)));
 }
 
 #include "kernels_tmpl.c"

@@ -4,7 +4,7 @@
  *     vec_zero() vec_all(float) vec_load(p) vec_store(p, a) vec_add(a, b) vec_mul(a, b) vec_sum(a)
  *     vec_fma(a, b, c)                 a b + c
  *     vec_of_bf16(p) vec_of_f16(p)     LANES stored elements
- *     vec_of_bytes(q, v)               v-th LANES of 16 signed bytes
+ *     vec_of_bytes(q, v)               v-th LANES of 16 signed bytes, times BYTE_UNIT, a power of two
  *
  * Loops of a known number of steps are unrolled, and what is INLINE gets constants for type, M and R, so that
  * sums stay in registers. */
@@ -270,7 +270,7 @@ INLINE void block_scales(enum kernel_type type, const uint8_t *block, float *ste
     }
 }
 
-INLINE void block_group(enum kernel_type type, const uint8_t *block, size_t g, __m128i q[2])
+INLINE void block_group(enum kernel_type type, const uint8_t *block, size_t g, __m256i q[2])
 {
     switch (type) {
         KERNEL_BLOCKS(GROUP_CASE)
@@ -279,39 +279,66 @@ INLINE void block_group(enum kernel_type type, const uint8_t *block, size_t g, _
     }
 }
 
-/* The numbers of a block, vector by vector: stored to dst, or multiplied by those of x and added to four
- * sums. */
-INLINE void block_numbers(enum kernel_type type, struct block_layout b, bool store, const uint8_t *block,
-                          float *dst, const float *x, VEC sum[4])
+INLINE void block_steps(enum kernel_type type, struct block_layout b, const uint8_t *block, float *step,
+                        float *least)
 {
-    float step[QUANT_MOST_SCALES], least[QUANT_MOST_SCALES];
-
     block_scales(type, block, step, least);
-    UNROLL for (size_t g = 0; g < b.elements / 32; g++)
-    {
-        __m128i q[2];
-
-        block_group(type, block, g, q);
-        UNROLL for (size_t v = 0; v < 32 / LANES; v++)
-        {
-            size_t at = 32 * g + LANES * v;
-            VEC d = vec_all(step[at / b.scale]), value = vec_of_bytes(q[LANES * v / 16], v % (16 / LANES));
-
-            value = b.has_least ? vec_fma(d, value, vec_all(least[at / b.scale])) : vec_mul(d, value);
-            if (store)
-                vec_store(dst + at, value);
-            else
-                sum[v % 4] = vec_fma(value, vec_load(x + at), sum[v % 4]);
-        }
-    }
+    UNROLL for (size_t i = 0; BYTE_UNIT != 1 && i < b.elements / b.scale; i++) step[i] *= 1 / BYTE_UNIT;
 }
 
 INLINE void widen_blocks(enum kernel_type type, struct block_layout b, const uint8_t *p, size_t n, float *dst)
 {
-    VEC none[4];
+    for (size_t i = 0; i < n; i += b.elements, p += b.bytes) {
+        float step[QUANT_MOST_SCALES], least[QUANT_MOST_SCALES];
 
-    for (size_t i = 0; i < n; i += b.elements, p += b.bytes)
-        block_numbers(type, b, true, p, dst + i, NULL, none);
+        block_steps(type, b, p, step, least);
+        UNROLL for (size_t at = 0; at < b.elements; at += 32)
+        {
+            __m256i q[2];
+
+            block_group(type, p, at / 32, q);
+            UNROLL for (size_t v = 0; v < 32; v += LANES)
+            {
+                VEC d = vec_all(step[(at + v) / b.scale]), value = vec_of_bytes(q[v / 16], v % 16 / LANES);
+
+                value =
+                    b.has_least ? vec_fma(d, value, vec_all(least[(at + v) / b.scale])) : vec_mul(d, value);
+                vec_store(dst + i + at + v, value);
+            }
+        }
+    }
+}
+
+/* sum += block . x. What shares a scale is summed before it is scaled, unless each element has something
+ * added. */
+INLINE void dot_block(enum kernel_type type, struct block_layout b, const uint8_t *block, const float *x,
+                      VEC sum[4])
+{
+    float step[QUANT_MOST_SCALES], least[QUANT_MOST_SCALES];
+
+    block_steps(type, b, block, step, least);
+    UNROLL for (size_t at = 0; at < b.elements; at += 32)
+    {
+        VEC part = vec_zero();
+        __m256i q[2];
+
+        block_group(type, block, at / 32, q);
+        UNROLL for (size_t v = 0; v < 32; v += LANES)
+        {
+            VEC d = vec_all(step[(at + v) / b.scale]), value = vec_of_bytes(q[v / 16], v % 16 / LANES);
+            VEC with = vec_load(x + at + v);
+            size_t s = (at + v) / LANES % 4;
+
+            if (b.has_least) {
+                value = vec_fma(d, value, vec_all(least[(at + v) / b.scale]));
+                sum[s] = vec_fma(value, with, sum[s]);
+                continue;
+            }
+            part = v % b.scale ? vec_fma(value, with, part) : vec_mul(value, with);
+            if ((v + LANES) % b.scale == 0)
+                sum[s] = vec_fma(d, part, sum[s]);
+        }
+    }
 }
 
 INLINE void dot_blocks(enum kernel_type type, struct block_layout b, const uint8_t *s, size_t stride,
@@ -324,7 +351,7 @@ INLINE void dot_blocks(enum kernel_type type, struct block_layout b, const uint8
         for (size_t i = 0; i < k; i += b.elements, p += b.bytes) {
             for (size_t at = 0; at < b.bytes; at += LINE)
                 fetch_ahead(p + at, AHEAD);
-            block_numbers(type, b, false, p, NULL, x + i, sum);
+            dot_block(type, b, p, x + i, sum);
         }
         y[r] += vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
     }

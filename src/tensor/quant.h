@@ -23,7 +23,7 @@ quant_read iq1_s_read, iq1_m_read, iq2_xxs_read, iq2_xs_read, iq2_s_read, iq3_xx
 /* quant_write.c */
 quant_write q4_0_write, q4_1_write, q5_0_write, q5_1_write, q8_0_write;
 
-/* The numbers that the nibbles of IQ4_NL and IQ4_XS, of MXFP4 and NVFP4 stand for. */
-extern const int8_t quant_iq4_values[16], quant_fp4_values[16];
+/* The numbers that the nibbles of IQ4_NL and IQ4_XS stand for. */
+extern const int8_t quant_iq4_values[16];
 
 #endif

@@ -26,10 +26,4 @@ static inline float load_half(const uint8_t *p)
     return f16_to_float(load_u16(p));
 }
 
-/* 2^(e - 128), subnormal for e < 2. */
-static inline float quant_half_of_e8m0(uint8_t e)
-{
-    return float_of_bits(e < 2 ? UINT32_C(0x00200000) << e : (uint32_t)(e - 1) << 23);
-}
-
 #endif

@@ -26,7 +26,7 @@ enum { HALF = 16 };
 
 const int8_t quant_iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                      1,    13,   25,  38,  53,  69,  89,  113};
-const int8_t quant_fp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+static const int8_t fp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 void q4_0_read(const uint8_t *block, float *out)
 {
@@ -111,9 +111,15 @@ void iq4_nl_read(const uint8_t *block, float *out)
     nibble_values(load_half(block), quant_iq4_values, block + 2, HALF, out);
 }
 
+/* 2^(e - 128), subnormal for e < 2. */
+static float half_of_e8m0(uint8_t e)
+{
+    return float_of_bits(e < 2 ? UINT32_C(0x00200000) << e : (uint32_t)(e - 1) << 23);
+}
+
 void mxfp4_read(const uint8_t *block, float *out)
 {
-    nibble_values(quant_half_of_e8m0(block[0]), quant_fp4_values, block + 1, HALF, out);
+    nibble_values(half_of_e8m0(block[0]), fp4_values, block + 1, HALF, out);
 }
 
 /* Half of an unsigned E4M3, whose NaN counts as 0. */
@@ -130,7 +136,7 @@ static float half_of_ue4m3(uint8_t bits)
 void nvfp4_read(const uint8_t *block, float *out)
 {
     for (int group = 0; group < 4; group++)
-        nibble_values(half_of_ue4m3(block[group]), quant_fp4_values, block + 4 + 8 * group, 8, out + 16 * group);
+        nibble_values(half_of_ue4m3(block[group]), fp4_values, block + 4 + 8 * group, 8, out + 16 * group);
 }
 
 void q1_0_read(const uint8_t *block, float *out)

@@ -13,6 +13,7 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define VEC struct vec_pair
 #define TABLE "pair"
+#define BYTE_UNIT 1.0f
 
 struct vec_pair {
     __m256 a, b;
@@ -84,11 +85,11 @@ INLINE VEC vec_of_f16(const void *p)
     return (VEC){_mm256_cvtph_ps(_mm_loadu_si128(eight)), _mm256_cvtph_ps(_mm_loadu_si128(eight + 1))};
 }
 
-INLINE VEC vec_of_bytes(__m128i q, size_t v)
+INLINE VEC vec_of_bytes(__m256i q, size_t v)
 {
     (void)v;
-    return (VEC){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
-                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(q, 8)))};
+    return (VEC){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm256_castsi256_si128(q))),
+                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(_mm256_castsi256_si128(q), 8)))};
 }
 
 #include "kernels_tmpl.c"
