@@ -20,6 +20,18 @@ static const struct shape shapes[] = {
     {72, 37, 3, 28, 7, 18},  {1200, 40, 100, 600, 100, 200}, /* in runs: never transposed */
 };
 
+/* Of types with blocks: whole ones in each stored row and where a slice of a transposed weight begins. */
+static const struct shape block_shapes[] = {
+    {512, 256, 256, 256, 0, 0},
+    {70, 1280, 11, 41, 0, 0},
+    {72, 256, 3, 28, 7, 18},
+};
+static const enum dtype block_dtypes[] = {DTYPE_Q4_1, DTYPE_Q8_0, DTYPE_Q4_K, DTYPE_Q6_K, DTYPE_IQ2_S};
+enum {
+    N_BLOCK_SHAPES = sizeof block_shapes / sizeof *block_shapes,
+    N_BLOCK_DTYPES = sizeof block_dtypes / sizeof *block_dtypes
+};
+
 /* The stored row of a row of the slice. */
 static size_t stored_row(const struct shape *s, size_t row)
 {
@@ -60,10 +72,21 @@ static void store(enum dtype dtype, double value, uint8_t *to)
         rows_from_f64(dtype, &value, 1, to);
 }
 
+/* Random bytes, every other of them small, so that scales are small numbers. */
+static void fill_blocks(enum dtype dtype, size_t n, uint64_t stream, uint8_t *to)
+{
+    for (size_t i = 0; i < dtype_extent(dtype, n); i++)
+        to[i] = i % 2 ? 0x18 + i % 7 : (uint8_t)random_u64((struct random_key){3, stream}, i);
+}
+
 static void fill(enum dtype dtype, size_t n, uint64_t stream, uint8_t *to)
 {
     size_t size = dtype_facts(dtype)->block_bits / 8;
 
+    if (dtype_facts(dtype)->block_elements > 1) {
+        fill_blocks(dtype, n, stream, to);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         store(dtype, draw(stream, i), to + i * size);
 }
@@ -230,6 +253,29 @@ START_TEST(products_are_those_of_a_plain_loop)
 }
 END_TEST
 
+START_TEST(products_of_blocks)
+{
+    static const size_t few[] = {1, 2, 3, 8, 65};
+    struct context context;
+    char what[100];
+
+    setup_context(&context, 2);
+    for (int s = 0; s < N_BLOCK_SHAPES; s++)
+        for (int change = 0; change < CHANGES; change++)
+            for (int transposed = 0; transposed < (s == 0 ? 2 : 1); transposed++) {
+                struct fixture f;
+                setup_fixture(&f, block_dtypes[_i], &block_shapes[s], transposed, (enum change)change,
+                              change % 2 == 0);
+                snprintf(what, sizeof what, "%s, shape %d, change %d, transposed %d",
+                         dtype_facts(block_dtypes[_i])->name, s, change, transposed);
+                for (size_t m = 0; m < sizeof few / sizeof *few; m += s == 0 ? 2 : 1)
+                    check_products(&context, &f, few[m], what);
+                release_fixture(&f);
+            }
+    pool_free(context.pool);
+}
+END_TEST
+
 START_TEST(every_number_of_rows)
 {
     struct context context;
@@ -246,7 +292,7 @@ END_TEST
 
 START_TEST(threads_do_not_change_bits)
 {
-    static const struct shape wide = {700, 1100, 50, 600, 0, 0};
+    static const struct shape wide = {700, 1100, 50, 600, 0, 0}, wide_blocks = {512, 1280, 256, 256, 0, 0};
     static const size_t few[] = {1, 2, 7, 40, 66};
     struct error err = {0};
     struct context one, many;
@@ -255,16 +301,17 @@ START_TEST(threads_do_not_change_bits)
 
     setup_context(&one, 1);
     setup_context(&many, (unsigned)_i);
-    for (int transposed = 0; transposed < 2; transposed++) {
-        setup_fixture(&f, DTYPE_BF16, &wide, transposed, CHANGE_FACTORS, true);
-        other = memory_array(MAX_M * wide.in, sizeof *other);
+    for (int i = 0; i < 4; i++) {
+        const struct shape *s = i < 2 ? &wide : &wide_blocks;
+        setup_fixture(&f, i < 2 ? DTYPE_BF16 : DTYPE_Q4_K, s, i % 2, CHANGE_FACTORS, true);
+        other = memory_array(MAX_M * s->in, sizeof *other);
         for (size_t m = 0; m < sizeof few / sizeof *few; m++) {
             weight_matmul(&one, &f.weight, NULL, f.x, few[m], f.y);
             weight_matmul(&many, &f.weight, NULL, f.x, few[m], other);
-            ck_assert_mem_eq(f.y, other, few[m] * wide.out * sizeof *other);
+            ck_assert_mem_eq(f.y, other, few[m] * s->out * sizeof *other);
             ck_assert(weight_matmul_transposed(&one, &f.weight, f.x, few[m], false, f.y, &err));
             ck_assert(weight_matmul_transposed(&many, &f.weight, f.x, few[m], false, other, &err));
-            ck_assert_mem_eq(f.y, other, few[m] * wide.in * sizeof *other);
+            ck_assert_mem_eq(f.y, other, few[m] * s->in * sizeof *other);
         }
         free(other);
         release_fixture(&f);
@@ -323,6 +370,7 @@ int main(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, products_are_those_of_a_plain_loop, 0, N_DTYPES);
+    tcase_add_loop_test(tc, products_of_blocks, 0, N_BLOCK_DTYPES);
     tcase_add_loop_test(tc, every_number_of_rows, 0, 2);
     tcase_add_loop_test(tc, threads_do_not_change_bits, 2, 4);
     tcase_add_loop_test(tc, rows_and_vectors, 0, N_DTYPES);
