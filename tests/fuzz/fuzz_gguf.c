@@ -1,12 +1,13 @@
 /* The bytes are a GGUF file after its magic. What is accepted must obey the format; every value can be read,
- * and the config that is made of them is one object. */
-#include "fuzz.h"
+ * the config that is made of them is one object, which an architecture reads or refuses, and the vocabulary
+ * takes texts, or is refused. */
+#include "fuzz_tokens.h"
 
 #include <string.h>
 
 #include "gguf_architecture.h"
 #include "json_document.h"
-#include "memory.h"
+#include "model.h"
 
 static void check_tensors(const struct gguf *gguf, const struct tensor_list *list, uint64_t file_bytes)
 {
@@ -51,23 +52,50 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
 }
 
-static void make_config(const struct gguf *gguf, struct tensor_list *list)
+static void read_config(cJSON *json)
 {
-    struct checkpoint_file file = {.name = "fuzz", .shown = "fuzz", .gguf = gguf};
-    struct checkpoint checkpoint = {
-        .files = &file, .n_files = 1, .tensors = list->items, .n_tensors = list->n};
+    struct error err = {0};
+    struct config_reader reader = {.name = "fuzz", .json = json, .err = &err};
+    struct model_config *c = memory_zeroed(1, sizeof *c);
+    const cJSON *type = config_member(json, "model_type");
+    const struct architecture *a = cJSON_IsString(type) ? architecture_find(type->valuestring) : NULL;
+    if (c && a && !(a->read_config(&reader, c) && config_check("fuzz", c, &err)))
+        FUZZ_HOLDS(err.kind == ERROR_FORMAT || err.kind == ERROR_UNSUPPORTED);
+    free(c);
+}
+
+static void make_config(const struct checkpoint *checkpoint)
+{
     struct error err;
     char *text;
     size_t n;
     cJSON *document;
-    if (list->n)
-        qsort(list->items, list->n, sizeof *list->items, by_name);
-    if (!gguf_config(&checkpoint, &text, &n, &err))
+    if (!gguf_config(checkpoint, &text, &n, &err))
         return;
     FUZZ_HOLDS(json_document_parse("fuzz", text, n, &document, &err));
     FUZZ_HOLDS(cJSON_IsObject(document));
+    read_config(document);
     cJSON_Delete(document);
     free(text);
+}
+
+/* A text of what vocabularies treat apart, then the end of the file. */
+static void make_tokens(const struct checkpoint *checkpoint, const struct gguf *gguf, const uint8_t *data,
+                        size_t size)
+{
+    static const char start[] = "ab a\u00e9 \n<s>12 \u4e2d";
+    enum { TAIL = 16 };
+    struct context context = {.fs = fs_real()};
+    struct error err = {0};
+    struct tokenizer *t = NULL;
+    char text[sizeof start + TAIL];
+    size_t tail = size < TAIL ? size : TAIL;
+    if (!gguf_find(gguf, "tokenizer.ggml.model")) /* files beside it would be looked for */
+        return;
+    memcpy(text, start, sizeof start - 1);
+    memcpy(text + sizeof start - 1, data + size - tail, tail);
+    bool opened = tokenizer_open(&context, checkpoint, &t, &err);
+    try_text(opened, t, &err, text, sizeof start - 1 + tail);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -78,8 +106,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err;
     if (size >= 4 && gguf_read("fuzz", data, size, &arena, 0, &gguf, &list, &err)) {
         check_tensors(&gguf, &list, size);
+        struct checkpoint_file file = {.name = "fuzz", .shown = "fuzz", .gguf = &gguf};
+        struct checkpoint checkpoint = {
+            .path = "fuzz", .files = &file, .n_files = 1, .tensors = list.items, .n_tensors = list.n};
         read_values(&gguf, data, size);
-        make_config(&gguf, &list);
+        if (list.n)
+            qsort(list.items, list.n, sizeof *list.items, by_name);
+        make_config(&checkpoint);
+        make_tokens(&checkpoint, &gguf, data, size);
     }
     free(list.items);
     arena_release(&arena);

@@ -79,6 +79,30 @@ def gguf_seeds():
     for name in ("gemma3", "falcon", "gpt2", "mamba", "unknown"):
         yield f"good-{name}", gguf([("general.architecture", 8, string(name)), (f"{name}.block_count", 4, number(46)),
                                     (f"{name}.attention.head_count", 4, number(3))])
+    def vocabulary(model, pieces, *more):
+        texts = array(8, len(pieces), b"".join(string(p) for p, _, _ in pieces))
+        scores = array(6, len(pieces), b"".join(number(float(s), "f") for _, s, _ in pieces))
+        types = array(5, len(pieces), b"".join(number(t, "i") for _, _, t in pieces))
+        return gguf([architecture, ("tokenizer.ggml.model", 8, string(model)), ("tokenizer.ggml.tokens", 9, texts),
+                     ("tokenizer.ggml.scores", 9, scores), ("tokenizer.ggml.token_type", 9, types), *more])
+
+    def merges(*pairs):
+        return ("tokenizer.ggml.merges", 9, array(8, len(pairs), b"".join(map(string, pairs))))
+
+    special = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
+    words = special + [("\u2581", -2, 1), ("a", -3, 1), ("b", -3.5, 1), ("ab", -4, 1), ("\u2581ab", -5, 1), ("\u00e9", -7, 1)]
+    level = [(p, 0, 1) for p in ("a", "b", "\u0120", "ab", "\u0120ab", "\u010a", "1")]
+    yield "good-llama-pieces", vocabulary("llama", words + [(f"<0x{b:02X}>", 0, 6) for b in range(256)])
+    yield "good-gpt2-pieces", vocabulary("gpt2", level + [("<s>", 0, 3)], ("tokenizer.ggml.pre", 8, string("llama-bpe")),
+                                         merges("a b", "\u0120 ab"), ("tokenizer.ggml.add_bos_token", 7, b"\1"),
+                                         ("tokenizer.ggml.bos_token_id", 4, number(7)))
+    yield "good-bert-pieces", vocabulary("bert", [("[UNK]", 0, 3), ("\u2581a", 0, 1), ("b", 0, 1), ("\u2581ab", 0, 1), ("[CLS]", 0, 3)],
+                                         ("tokenizer.ggml.unknown_token_id", 4, number(0)), ("tokenizer.ggml.cls_token_id", 4, number(4)),
+                                         ("tokenizer.ggml.seperator_token_id", 4, number(4)))
+    yield "good-t5-pieces", vocabulary("t5", words, ("tokenizer.ggml.unknown_token_id", 4, number(0)),
+                                       ("tokenizer.ggml.add_space_prefix", 7, b"\1"), ("tokenizer.ggml.remove_extra_whitespaces", 7, b"\1"),
+                                       ("tokenizer.ggml.precompiled_charsmap", 9, array(0, 12, struct.pack("<III", 8, 1 << 10, 0))))
+    yield "bad-pre", vocabulary("gpt2", level, ("tokenizer.ggml.pre", 8, string("none")), merges())
     yield "bad-gap", gguf([], [("a", [8], 0, 0), ("b", [8], 0, 64)], bytes(96))
     yield "bad-counts", gguf(counts=(2**63, 2**62))
     yield "bad-nested", gguf([("a", 9, array(9, 1, array(4, 1, number(1))))])
@@ -347,6 +371,13 @@ def config_seeds():
         "falcon": {"new_decoder_architecture": True, "num_kv_heads": 2}, "stablelm": {"use_parallel_residual": True},
         "starcoder2": {"use_bias": False}, "olmo2": {}, "cohere": {"use_qk_norm": True},
         "granite": {"residual_multiplier": 0.2, "logits_scaling": 8}, "smollm3": {"no_rope_layers": [1, 0, 1]}, "glm4": {},
+        "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
+        "qwen2_moe": {"num_experts": 4, "num_experts_per_tok": 2, "decoder_sparse_step": 2, "mlp_only_layers": [0],
+                      "moe_intermediate_size": 16, "shared_expert_intermediate_size": 24},
+        "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "norm_topk_prob": True, "moe_intermediate_size": 16},
+        "mamba": {"state_size": 4, "conv_kernel": 4, "expand": 2, "time_step_rank": 2},
+        "bert": {"type_vocab_size": 2, "layer_norm_eps": 1e-12}, "roberta": {"pad_token_id": 1, "type_vocab_size": 1},
+        "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "sinusoidal_pos_embds": True},
     }
     for model_type, options in more.items():
         yield "good-" + model_type, json.dumps({"model_type": model_type, **sizes, **options}).encode()
