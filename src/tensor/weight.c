@@ -21,9 +21,12 @@
 
 enum {
     SMALL_ROWS = 64,    /* at most so many rows of x go to our own kernels */
-    GEMM_COLUMNS = 256, /* a converted panel for sgemm: 512 KiB, what a second-level cache holds */
-    GEMM_DEPTH = 512,
-    DOT_ROWS = 12, /* rows and depth of a converted panel for our own products by rows: 24 KiB */
+    GEMM_COLUMNS = 256, /* a converted panel for sgemm: 768 KiB, about what a second-level cache holds */
+    GEMM_DEPTH = 768,
+    GEMM_COLUMNS_MIN = 96, /* sgemm packs x again for each block of columns and S for each block of rows: */
+    GEMM_ROWS_MIN = 512,   /* at least so many of them, that it does little else than multiply */
+    GEMM_BLOCKS = 4,       /* of columns, unless they would be narrower */
+    DOT_ROWS = 12,         /* rows and depth of a converted panel for our own products by rows: 24 KiB */
     DOT_DEPTH = 512,
     CACHE_LINE = 64,
     SMALL_PANEL = 16384, /* numbers in a converted panel for those by columns */
@@ -50,6 +53,7 @@ struct product {
     bool accumulate;
     void (*task)(void *user, size_t task, unsigned worker);
     size_t n_tasks, columns, depth; /* columns of y in a task; depth along k in a part */
+    size_t rows;                    /* of y in a task for sgemm */
     size_t n_parts;
     real *parts; /* [n_parts, m, n] when n_parts > 1 */
 };
@@ -57,6 +61,11 @@ struct product {
 static size_t min_size(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 static size_t ceil_div(size_t a, size_t b)
@@ -179,17 +188,22 @@ static void gemm_by_columns(const struct product *p, size_t column, size_t width
     }
 }
 
+/* Task = block of rows * blocks of columns + block. */
 static void gemm_task(void *user, size_t task, unsigned worker)
 {
-    const struct product *p = user;
-    size_t column = task * p->columns, width = min_size(p->columns, p->n - column);
-    real *scratch = pool_scratch(p->pool, worker);
+    struct product p = *(const struct product *)user;
+    size_t n_blocks = ceil_div(p.n, p.columns), first = task / n_blocks * p.rows,
+           column = task % n_blocks * p.columns, width = min_size(p.columns, p.n - column);
+    real *scratch = pool_scratch(p.pool, worker);
 
+    p.x += first * p.k;
+    p.y += first * p.n;
+    p.m = min_size(p.rows, p.m - first);
     blas_single_thread();
-    begin_columns(p, column, width);
-    for (size_t at = 0; at < p->k; at += p->depth)
-        (p->by_rows ? gemm_by_rows : gemm_by_columns)(p, column, width, at, min_size(p->depth, p->k - at),
-                                                      scratch);
+    begin_columns(&p, column, width);
+    for (size_t at = 0; at < p.k; at += p.depth)
+        (p.by_rows ? gemm_by_rows : gemm_by_columns)(&p, column, width, at, min_size(p.depth, p.k - at),
+                                                     scratch);
 }
 
 /* Whether the kernels can read stored elements; else they get converted panels. Blocks are converted once for
@@ -317,16 +331,30 @@ static size_t column_unit(const struct product *p, size_t unit)
     return p->by_rows || block < unit ? unit : block;
 }
 
+/* An even number of blocks of columns, for two threads; where they are few, rows are cut too. */
+static void plan_gemm(struct product *p)
+{
+    size_t blocks = round_up(max_size(ceil_div(p->n, GEMM_COLUMNS), GEMM_BLOCKS), 2), row_blocks;
+
+    p->task = gemm_task;
+    p->depth = GEMM_DEPTH;
+    p->columns = round_up(max_size(ceil_div(p->n, blocks), GEMM_COLUMNS_MIN), column_unit(p, 16));
+    blocks = ceil_div(p->n, p->columns);
+    row_blocks = max_size(min_size(ceil_div(TASKS_WANTED, blocks), p->m / GEMM_ROWS_MIN), 1);
+    p->rows = ceil_div(p->m, row_blocks);
+    p->n_tasks = blocks * ceil_div(p->m, p->rows);
+}
+
 /* How a product is cut into tasks. With parts allowed, false when there is no memory for their sums. */
 static bool plan(struct product *p, bool parts_allowed)
 {
     p->depth = p->k;
     p->n_parts = 1;
     if (p->m > SMALL_ROWS) {
-        p->task = gemm_task;
-        p->depth = GEMM_DEPTH;
-        p->columns = task_columns(p, GEMM_COLUMNS, column_unit(p, 16));
-    } else if (p->by_rows) {
+        plan_gemm(p);
+        return true;
+    }
+    if (p->by_rows) {
         p->task = dot_task;
         p->columns = task_columns(p, ceil_div(TASK_BYTES, span(p, p->k) + 1), 4);
     } else {

@@ -1,6 +1,8 @@
 """Forward of 512 tokens beside transformers in float32, in turns on the same machine with the same threads:
 
     bench_forward.py BENCH_FORWARD MODEL...     (OPENBLAS_CORETYPE as the program would set it: docs/benchmarks.md)
+
+random_model.py writes random models of the shapes of GPT-2 small and TinyLlama.
 """
 
 import subprocess
