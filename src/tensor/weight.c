@@ -350,6 +350,9 @@ static bool plan(struct product *p, bool parts_allowed)
 {
     p->depth = p->k;
     p->n_parts = 1;
+    p->n_tasks = 0;
+    if (p->m == 0 || p->n == 0)
+        return true;
     if (p->m > SMALL_ROWS) {
         plan_gemm(p);
         return true;
@@ -370,14 +373,12 @@ static bool plan(struct product *p, bool parts_allowed)
                 return false;
         }
     }
-    p->n_tasks = p->m ? p->n_parts * ceil_div(p->n, p->columns) : 0;
+    p->n_tasks = p->n_parts * ceil_div(p->n, p->columns);
     return true;
 }
 
 static bool run_product(struct product *p, bool parts_allowed)
 {
-    if (p->m == 0 || p->n == 0)
-        return true;
     if (!plan(p, parts_allowed))
         return false;
     pool_run(p->pool, p->n_tasks, p->task, p);

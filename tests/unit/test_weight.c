@@ -321,6 +321,73 @@ START_TEST(threads_do_not_change_bits)
 }
 END_TEST
 
+/* So many rows that they are cut into blocks too, of an uneven last one. */
+START_TEST(many_rows)
+{
+    enum { ROWS = 2 * 512 + 75 };
+    struct context context;
+    struct fixture f;
+    real *x, *y;
+
+    setup_context(&context, 2);
+    setup_fixture(&f, DTYPE_BF16, &shapes[2], _i, CHANGE_FACTORS, true);
+    x = memory_array(ROWS * f.weight.in, sizeof *x);
+    y = memory_array(ROWS * f.weight.out, sizeof *y);
+    for (size_t i = 0; i < ROWS * f.weight.in; i++)
+        x[i] = (real)draw(9, i);
+    weight_matmul(&context, &f.weight, NULL, x, ROWS, y);
+    for (size_t i = 0; i < ROWS * f.weight.out; i++) {
+        double want = 0, magnitude = 0;
+
+        for (size_t k = 0; k < f.weight.in; k++) {
+            double product =
+                (double)x[i / f.weight.out * f.weight.in + k] * f.w[i % f.weight.out * f.weight.in + k];
+
+            want += product;
+            magnitude += fabs(product);
+        }
+        ck_each(fabs((double)y[i] - want) <= tolerance(magnitude), "element %zu: %g, %g", i, (double)y[i],
+                want);
+    }
+    free(x);
+    free(y);
+    release_fixture(&f);
+    pool_free(context.pool);
+}
+END_TEST
+
+/* The bits are those of the products one by one; some have factors, one has no elements. */
+START_TEST(several_products)
+{
+    static const size_t few[] = {0, 1, 7, 66};
+    static const struct shape wide = {300, 129, 100, 150, 0, 0}, none = {5, 129, 3, 0, 0, 0};
+    const struct shape *of[] = {&wide, &none, &shapes[3], &wide};
+    struct context context;
+    struct fixture f[WEIGHT_PRODUCTS_MAX];
+    struct weight_product products[WEIGHT_PRODUCTS_MAX];
+    real *alone;
+
+    setup_context(&context, 2);
+    alone = memory_array(MAX_M * wide.out, sizeof *alone);
+    for (size_t i = 0; i < WEIGHT_PRODUCTS_MAX; i++) {
+        setup_fixture(&f[i], i % 2 ? DTYPE_F32 : DTYPE_BF16, of[i], i == 3,
+                      i == 1 ? CHANGE_NONE : CHANGE_FACTORS, false);
+        products[i] = (struct weight_product){&f[i].weight, i == 2 ? f[i].bias : NULL, f[i].y};
+    }
+    for (size_t m = 0; m < sizeof few / sizeof *few; m++) {
+        weight_matmul_several(&context, products, WEIGHT_PRODUCTS_MAX, f[0].x, few[m]);
+        for (size_t i = 0; i < WEIGHT_PRODUCTS_MAX; i++) {
+            weight_matmul(&context, &f[i].weight, products[i].bias, f[0].x, few[m], alone);
+            ck_assert_mem_eq(f[i].y, alone, few[m] * of[i]->out * sizeof *alone);
+        }
+    }
+    for (size_t i = 0; i < WEIGHT_PRODUCTS_MAX; i++)
+        release_fixture(&f[i]);
+    free(alone);
+    pool_free(context.pool);
+}
+END_TEST
+
 START_TEST(rows_and_vectors)
 {
     struct fixture f;
@@ -372,6 +439,8 @@ int main(void)
     tcase_add_loop_test(tc, products_are_those_of_a_plain_loop, 0, N_DTYPES);
     tcase_add_loop_test(tc, products_of_blocks, 0, N_BLOCK_DTYPES);
     tcase_add_loop_test(tc, every_number_of_rows, 0, 2);
+    tcase_add_loop_test(tc, many_rows, 0, 2);
+    tcase_add_test(tc, several_products);
     tcase_add_loop_test(tc, threads_do_not_change_bits, 2, 4);
     tcase_add_loop_test(tc, rows_and_vectors, 0, N_DTYPES);
     suite_add_tcase(suite, tc);
