@@ -4,7 +4,7 @@ float32 (eager attention) for two prompts. Committed, so that the suite runs wit
     pip install torch==2.13.0 transformers==5.23.0 safetensors; python tests/numerics/make_tiny_models.py [NAME ...]
 
 expected.safetensors holds for prompt i: ids.i [T], logits.i [T, V], states.i [layers, T, width] (residual stream before
-layer 0 .. before the last layer), attention.i [layers, heads, T, T].
+layer 0 .. before the last layer), attention.i [layers, heads, T, T] where there is any.
 """
 
 import os
@@ -29,6 +29,12 @@ def small(name, **options):
                                           "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1,
                                           "max_position_embeddings": 64, "bos_token_id": 0, "eos_token_id": 0,
                                           "pad_token_id": None, **options}), torch.float16
+
+
+def encoder(name, **options):
+    return getattr(transformers, name)(**{"vocab_size": 53, "hidden_size": 16, "intermediate_size": 24,
+                                          "num_hidden_layers": 3, "num_attention_heads": 2,
+                                          "max_position_embeddings": 64, **options}), torch.float16
 
 
 MODELS = {
@@ -72,34 +78,51 @@ MODELS = {
     "smollm3": small("SmolLM3Config", no_rope_layers=[1, 0, 1]),
     "stablelm": small("StableLmConfig", qk_layernorm=True, use_parallel_residual=True, use_qkv_bias=True),
     "starcoder2": small("Starcoder2Config", sliding_window=6),
+    "mamba": (transformers.MambaConfig(vocab_size=53, hidden_size=16, num_hidden_layers=3, state_size=4, bos_token_id=0,
+                                       eos_token_id=0, pad_token_id=None), torch.float16),
+    "mixtral": small("MixtralConfig", num_local_experts=4, num_experts_per_tok=2, sliding_window=None),
+    "qwen2_moe": small("Qwen2MoeConfig", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12,
+                       shared_expert_intermediate_size=8, decoder_sparse_step=2),
+    "qwen3_moe": small("Qwen3MoeConfig", num_experts=5, num_experts_per_tok=3, moe_intermediate_size=12, head_dim=8,
+                       norm_topk_prob=True, mlp_only_layers=[0]),
+    "bert": encoder("BertConfig"),
+    "roberta": encoder("RobertaConfig", pad_token_id=1, max_position_embeddings=66),  # the prompts hold padding
+    "distilbert": (transformers.DistilBertConfig(vocab_size=53, dim=16, hidden_dim=24, n_layers=3, n_heads=2,
+                                                 max_position_embeddings=64), torch.float16),
 }
 
 
 def randomise(model, generator):
+    scale = 0.3 if model.config.model_type == "mamba" else 0.2  # a mixer multiplies thrice: small numbers vanish
     for name, parameter in model.named_parameters():
-        plain_norm = ("norm" in name or "ln_" in name) and name.endswith("weight") and "gemma" not in model.config.model_type
+        plain_norm = ("norm" in name.lower() or "ln_" in name) and name.endswith("weight") and "gemma" not in model.config.model_type
         with torch.no_grad():
-            parameter.copy_(plain_norm + 0.2 * torch.randn(parameter.shape, generator=generator))
+            parameter.copy_(plain_norm + scale * torch.randn(parameter.shape, generator=generator))
 
 
 def make(name):
     config, dtype = MODELS[name]
     folder = os.path.join(HERE, "tiny-" + name)
     generator = torch.Generator().manual_seed(7)
-    model = transformers.AutoModelForCausalLM.from_config(config)
+    masked, attends = "bert" in name, name != "mamba"
+    kind = transformers.AutoModelForMaskedLM if masked else transformers.AutoModelForCausalLM
+    model = kind.from_config(config)
     randomise(model, generator)
     model.to(dtype).save_pretrained(folder)
     if os.path.exists(os.path.join(folder, "generation_config.json")):
         os.remove(os.path.join(folder, "generation_config.json"))
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    how = {"attn_implementation": "eager"} if attends else {}
+    model = kind.from_pretrained(folder, dtype=torch.float32, **how).eval()
     expected = {}
     for i, length in enumerate(LENGTHS):
         ids = torch.randint(0, config.vocab_size, (1, length), generator=generator)
         with torch.no_grad():
-            out = model(ids, output_attentions=True, output_hidden_states=True)
+            out = model(ids, output_attentions=attends, output_hidden_states=True)
+        states = out.hidden_states if attends else (model.get_input_embeddings()(ids), *out.hidden_states[:-1])
         expected |= {f"ids.{i}": ids[0].to(torch.int32), f"logits.{i}": out.logits[0].contiguous(),
-                     f"states.{i}": torch.stack(out.hidden_states[:-1])[:, 0].contiguous(),
-                     f"attention.{i}": torch.stack(out.attentions)[:, 0].contiguous()}
+                     f"states.{i}": torch.stack(states[:-1])[:, 0].detach().contiguous()}
+        if attends:
+            expected[f"attention.{i}"] = torch.stack(out.attentions)[:, 0].contiguous()
     safetensors.torch.save_file(expected, os.path.join(folder, "expected.safetensors"))
 
 

@@ -22,7 +22,8 @@ static inline bool random_model_has(const struct random_model *m, const char *na
     return false;
 }
 
-/* Weights of norms lie around 1, so that no part of the model is silent; all other numbers around 0. */
+/* Weights of norms lie around 1, so that no part of the model is silent; all other numbers around 0: of a mixer, which multiplies
+ * thrice, larger ones. */
 static inline void random_model_add(struct random_model *m, const struct model_config *c,
                                     const struct tensor_role *row, const char *name)
 {
@@ -32,7 +33,7 @@ static inline void random_model_add(struct random_model *m, const struct model_c
     bool norm = !in && !strstr(name, "bias") && c->norm != NORM_RMS_PLUS_ONE;
 
     for (size_t i = 0; i < n; i++)
-        data[i] = (float)(norm + 0.2 * random_normal((struct random_key){11, m->n}, i));
+        data[i] = (float)(norm + (c->scan.state ? 0.5 : 0.2) * random_normal((struct random_key){11, m->n}, i));
     ck_assert_uint_lt(m->n, RANDOM_TENSORS);
     m->tensors[m->n] = (struct written_tensor){.data = data, .channels = row->channels};
     snprintf(m->tensors[m->n].name, sizeof m->tensors[m->n].name, "%s", name);

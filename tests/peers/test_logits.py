@@ -242,6 +242,8 @@ def randomise(model, seed):
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         scale = 0.14 if parameter.dim() > 1 else 0.2
+        if model.config.model_type == "mamba":  # which multiplies thrice: small numbers would vanish
+            scale *= 3
         shift = 1.0 if "norm" in name and "gemma" not in type(model).__name__.lower() or "ln_" in name else 0.0
         if name.endswith("bias"):
             shift = 0.0
