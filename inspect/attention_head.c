@@ -62,16 +62,41 @@ static void write_mask(const struct attention_shown *shown, struct json_write *w
     json_write_object_end(w);
 }
 
+static const char *const formulas[] = {
+    [ALIBI_NONE] = "scale * (query . key)",
+    [ALIBI_PLAIN] = "scale * (query . key) + alibi * key position",
+    [ALIBI_BF16] = "scale * (query . key) + alibi * key position, position and product rounded to BF16",
+};
+
+/* Of each head shown. */
+static void write_alibi(const struct attention_shown *shown, struct json_write *w)
+{
+    const struct model_config *c = &shown->opened->model->config;
+    json_write_key(w, "alibi");
+    if (c->alibi == ALIBI_NONE) {
+        json_write_null(w);
+        return;
+    }
+    json_write_array_begin(w);
+    for (size_t i = 0; i < shown->n_heads; i++) {
+        real at[2]; /* key positions */
+        config_alibi(c, shown->heads[i], 2, at);
+        json_write_double(w, (double)at[1]);
+    }
+    json_write_array_end(w);
+}
+
 static void write_scale(const struct attention_shown *shown, struct json_write *w)
 {
     json_write_key(w, "score");
     json_write_object_begin(w);
-    json_write_member_string(w, "formula", "scale * (query . key)");
+    json_write_member_string(w, "formula", formulas[shown->opened->model->config.alibi]);
     json_write_key(w, "scale");
     json_write_array_begin(w);
     for (size_t i = 0; i < shown->n_layers; i++)
         json_write_double(w, attention_scale(shown, shown->layers[i]));
     json_write_array_end(w);
+    write_alibi(shown, w);
     json_write_key(w, "softcap");
     double cap = shown->opened->model->config.attention_cap;
     if (cap != 0)

@@ -92,6 +92,42 @@ START_TEST(windows_count_their_keys)
 }
 END_TEST
 
+/* An encoder's map: every key counts, on both sides. */
+START_TEST(a_full_square)
+{
+    static const uint32_t ids[] = {4, 5, 4};
+    static const float map[] = {
+        .5f,  .25f, .25f, /* */
+        .25f, .25f, .5f,  /* */
+        .5f,  .25f, .25f  /* */
+    };
+    double h = 1.5 * log(2), entropy[] = {h, h, h};
+    const struct head_map m = {.weights = map, .n = 3, .full = true, .ids = ids, .entropy = entropy};
+    const struct {
+        const char *name;
+        double value;
+    } cases[] = {
+        {"entropy", h},
+        {"normalised_entropy", h / log(3)},
+        {"effective_keys", exp(h)},
+        {"top5_mass", 1},
+        {"max_weight", .5},
+        {"first_token_mass", (.25 + .5) / 2},
+        {"diagonal_mass", 1. / 3},
+        {"previous_token_mass", .25},
+        {"mean_distance", (.25 + .5 + .25 + .5 + 1 + .25) / 3},
+        {"mean_distance_without_first", (.25 + .5 + .5 + .25) / 1.75},
+        {"window_90", 3},
+        {"duplicate_token", .5 / 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double found = head_statistics[head_statistic_named(cases[i].name)].of(&m);
+        ck_assert_msg(fabs(found - cases[i].value) < 1e-9, "%s: %.12g, expected %.12g", cases[i].name, found,
+                      cases[i].value);
+    }
+}
+END_TEST
+
 /* ---- words ---- */
 
 static bool find(const char *text, const char *wanted, struct word_pair *pair)
@@ -171,6 +207,7 @@ int main(void)
     tcase_add_test(tc, induction_may_be_the_diagonal);
     tcase_add_test(tc, one_token_has_no_other_rows);
     tcase_add_test(tc, windows_count_their_keys);
+    tcase_add_test(tc, a_full_square);
     tcase_add_test(tc, words_are_found);
     tcase_add_test(tc, words_that_are_not_there);
     tcase_add_test(tc, ranks);
