@@ -1,8 +1,9 @@
 /* Attention over cached keys and values, one task per block of queries and head:
  *
- *   S = scale Q K^T     [queries, keys], keys of positions p - window < k <= p, or all (encoders); then,
- * where a model has it, S = cap tanh(S / cap), S += what ALiBi gives key k P = softmax(S)      by rows O = P
- * V
+ *   S = scale Q K^T     [queries, keys], keys of positions p - window < k <= p, or all (encoders)
+ *   S = cap tanh(S / cap), S += what ALiBi gives key k       where a model has it
+ *   P = softmax(S)      by rows
+ *   O = P V
  *
  * Backward, dO given:  dP = dO V^T,  dS = P (dP - rowsum(dP P)) scale (1 - (S / cap)^2),  dQ = dS K,
  * dK += dS^T Q,  dV += P^T dO. P is computed again rather than kept. Only a tapped layer holds queries x keys
@@ -14,7 +15,10 @@
 #include "kernels.h"
 #include "pass_state.h"
 
-enum { SMALL_BLOCK = 16 }; /* at most so many queries go to our own loops instead of BLAS */
+enum {
+    SMALL_BLOCK = 16,        /* at most so many queries go to our own loops instead of BLAS */
+    TOKEN_NUMBERS = 64 << 10 /* keys of one query that are worth a task: 256 KiB */
+};
 
 struct attention_job {
     const struct pass *pass;
@@ -201,6 +205,45 @@ static void block_task(void *user, size_t task, unsigned worker)
     mix_values(job, &b, head, table, b.high - b.low);
 }
 
+/* One query: the heads that share keys are the rows of a product, so keys and values are read once. */
+static void token_task(void *user, size_t task, unsigned worker)
+{
+    const struct attention_job *job = user;
+    size_t n_kv = job->pass->model->config.n_kv_heads, kv = task % n_kv, row = task / n_kv, d = job->head_dim;
+    struct block b = block_of(job, row, row + 1);
+    size_t n_keys = b.high - b.low, at = row * job->q_stride + kv * job->group * d;
+    real *table = pool_scratch(job->pass->context->pool, worker);
+
+    blas_single_thread();
+    rows_by_rows(job->group, n_keys, d, job->query + at, d, b.keys + kv * d, job->kv_stride, table, n_keys);
+    for (size_t head = 0; head < job->group; head++) {
+        real *of_head = table + head * n_keys;
+
+        for (size_t i = 0; i < n_keys; i++)
+            of_head[i] *= job->scale;
+        finish_scores(job, kv * job->group + head, b.low, n_keys, of_head);
+        ops_softmax(of_head, n_keys);
+    }
+    rows_by_columns(job->group, d, n_keys, table, n_keys, b.values + kv * d, job->kv_stride, job->mix + at,
+                    d);
+}
+
+/* Whether each query of the batch stands alone, with so few keys that its heads need not be shared out. */
+static bool is_of_tokens(const struct attention_job *job)
+{
+    const struct batch *queries = job->queries;
+    bool alone = queries->n_blocks == queries->n;
+
+    for (size_t row = 0; alone && row < queries->n; row++) {
+        struct block b = block_of(job, row, row + 1);
+
+        if ((b.high - b.low) * job->head_dim > TOKEN_NUMBERS ||
+            (b.high - b.low) * job->group > attention_table())
+            alone = false;
+    }
+    return alone;
+}
+
 /* ---- tapped: the whole table of a sequence ---- */
 
 static void scores_task(void *user, size_t head, unsigned worker)
@@ -290,6 +333,8 @@ void attention_forward(const struct pass *pass, size_t layer, const struct batch
     if (pass_is_tapped(pass, SITE_ATTENTION_SCORES, layer) ||
         pass_is_tapped(pass, SITE_ATTENTION_PATTERN, layer))
         forward_tapped(&job);
+    else if (is_of_tokens(&job))
+        pool_run(pass->context->pool, batch->n * pass->model->config.n_kv_heads, token_task, &job);
     else
         pool_run(pass->context->pool, batch->n_blocks * pass->model->config.n_heads, block_task, &job);
 }
