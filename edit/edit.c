@@ -167,13 +167,17 @@ static bool check_reach(const struct edit *edit, const struct edit_item *item, s
         item->layer);
 }
 
+/* A search looks at layers that can be edited, where there are any. */
 static bool check_layers(const struct edit *edit, struct error *err)
 {
+    size_t layers[CONFIG_MAX_LAYERS], n_layers = edit_site_layers(edit->model, layers);
     for (size_t i = 0; i < edit->n_items; i++) {
         const struct edit_item *item = &edit->items[i];
+        bool given = item->reason != LAYER_SEARCHED || n_layers == 0;
         if (!check_reach(edit, item, err) ||
-            (!item->nothing_to_do && !edit_site_check(edit->context, edit->model, &item->rows.rows[0],
-                                                      item->rows.subject[0], item->layer, err)))
+            (given && !item->nothing_to_do &&
+             !edit_site_check(edit->context, edit->model, &item->rows.rows[0], item->rows.subject[0],
+                              item->layer, err)))
             return about(edit, item, err);
     }
     return true;
@@ -187,13 +191,23 @@ static const struct solver *solver_of(const struct edit *edit, size_t layer)
     return NULL;
 }
 
+/* Candidates among the layers that can be edited. */
+static size_t choose_candidates(const struct model *model, size_t out[LAYER_CANDIDATES])
+{
+    size_t layers[CONFIG_MAX_LAYERS], n_layers = edit_site_layers(model, layers);
+    size_t n = layer_candidates(n_layers, model->config.ff, search_bytes, out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = layers[out[i]];
+    return n;
+}
+
 /* The solvers of every layer that may be edited, all from the unedited model. */
 static bool open_solvers(struct edit *edit, struct error *err)
 {
     const struct edit_options *o = edit->options;
     size_t layers[LAYER_CANDIDATES] = {edit->items[0].layer}, n = 1;
     if (edit->items[0].reason == LAYER_SEARCHED)
-        n = layer_candidates(edit->model->config.n_layers, edit->model->config.ff, search_bytes, layers);
+        n = choose_candidates(edit->model, layers);
     struct covariance_source source = {.identity = edit->settings.value[SETTING_IDENTITY] != 0,
                                        .file = o->covariance,
                                        .corpus = o->corpus,

@@ -6,6 +6,15 @@
 #include "quote.h"
 #include "str.h"
 
+size_t edit_site_layers(const struct model *model, size_t out[CONFIG_MAX_LAYERS])
+{
+    size_t n = 0;
+    for (size_t layer = 0; layer < model->config.n_layers; layer++)
+        if (model_has_site(model, layer))
+            out[n++] = layer;
+    return n;
+}
+
 struct route { /* what the router makes of the last row */
     size_t position;
     real *weights;
@@ -59,7 +68,7 @@ bool edit_site_check(const struct context *context, const struct model *model, c
                      size_t position, size_t layer, struct error *err)
 {
     struct route route = {.position = position};
-    if (!model->config.experts.in_layer[layer])
+    if (model_has_site(model, layer))
         return true;
     route.weights = memory_zeroed(model->config.experts.n, sizeof *route.weights);
     if (!route.weights)

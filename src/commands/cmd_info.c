@@ -79,6 +79,38 @@ static void sum_line(struct page *page, const char *name, const char *what, cons
     str_append(&page->text, "\n");
 }
 
+/* The last layer cannot be edited: only the subject's own token would see it. */
+static bool has_site(const struct model *model, size_t layer)
+{
+    return layer + 1 < model->config.n_layers && model_has_site(model, layer);
+}
+
+static const char *no_site(const struct model_config *c)
+{
+    return c->encoder        ? "none: an encoder has no next token to change"
+           : c->n_layers > 1 ? "none: every layer has experts in place of one MLP"
+                             : "none: the last layer cannot be edited, and there is no other";
+}
+
+static void site_line(struct page *page, const struct model *model)
+{
+    struct str *s = &page->text;
+    size_t n = 0;
+    label(page, "edit sites");
+    for (size_t layer = 0; layer < model->config.n_layers; layer++) {
+        bool before = layer > 0 && has_site(model, layer - 1), after = has_site(model, layer + 1);
+        if (!has_site(model, layer))
+            continue;
+        if (n++ == 0)
+            str_printf(s, "%s and its like, layers ", model_site(model, layer)->tensor->name);
+        if (!before)
+            str_printf(s, "%s%zu", n > 1 ? ", " : "", layer);
+        else if (!after)
+            str_printf(s, " to %zu", layer);
+    }
+    str_printf(s, "%s\n", n ? "" : no_site(&model->config));
+}
+
 static void model_lines(struct page *page, const struct model *model)
 {
     const struct model_config *c = &model->config;
@@ -86,10 +118,14 @@ static void model_lines(struct page *page, const struct model *model)
     label(page, "architecture");
     str_printf(s, "%s (%s)\n", model->architecture->title, model->architecture->model_type);
     label(page, "shape");
-    str_printf(s, "%zu layers, width %zu, %zu heads", c->n_layers, c->width, c->n_heads);
-    if (c->n_kv_heads != c->n_heads)
-        str_printf(s, " (%zu for keys and values)", c->n_kv_heads);
-    str_printf(s, " of %zu, MLP %zu\n", c->head_dim, c->ff);
+    str_printf(s, "%zu layers, width %zu", c->n_layers, c->width);
+    if (!c->scan.state) {
+        str_printf(s, ", %zu heads", c->n_heads);
+        if (c->n_kv_heads != c->n_heads)
+            str_printf(s, " (%zu for keys and values)", c->n_kv_heads);
+        str_printf(s, " of %zu, MLP %zu", c->head_dim, c->ff);
+    }
+    str_append(s, "\n");
     if (c->experts.n) {
         label(page, "experts");
         str_printf(s, "%zu of width %zu, of which a token uses %zu%s\n", c->experts.n, c->experts.ff,
@@ -101,14 +137,11 @@ static void model_lines(struct page *page, const struct model *model)
     }
     label(page, "vocabulary");
     str_printf(s, "%zu tokens%s\n", c->vocabulary, c->tied ? ", output tied to the embedding" : "");
-    label(page, "context");
-    str_printf(s, "%zu tokens\n", c->context);
-    label(page, "edit sites");
-    if (c->n_layers > 1)
-        str_printf(s, "%s and its like, layers 0 to %zu\n", model_site(model, 0)->tensor->name,
-                   c->n_layers - 2);
-    else
-        str_append(s, "none: the last layer cannot be edited, and there is no other\n");
+    if (!c->scan.state) {
+        label(page, "context");
+        str_printf(s, "%zu tokens\n", c->context);
+    }
+    site_line(page, model);
 }
 
 static void file_lines(struct page *page, const struct checkpoint *c)
@@ -158,27 +191,27 @@ static void write_model(struct json_write *w, const struct info *info)
     }
     json_write_string(w, model->architecture->model_type);
     const struct model_config *c = &model->config;
+    bool attends = !c->scan.state;
     const struct {
         const char *key;
         size_t value;
-    } sizes[] = {{"layers", c->n_layers},       {"width", c->width},       {"heads", c->n_heads},
-                 {"kv_heads", c->n_kv_heads},   {"head_dim", c->head_dim}, {"mlp", c->ff},
-                 {"vocabulary", c->vocabulary}, {"context", c->context}};
+        bool there;
+    } sizes[] = {{"layers", c->n_layers, true},       {"width", c->width, true},
+                 {"heads", c->n_heads, attends},      {"kv_heads", c->n_kv_heads, attends},
+                 {"head_dim", c->head_dim, attends},  {"mlp", c->ff, true},
+                 {"vocabulary", c->vocabulary, true}, {"context", c->context, attends}};
     json_write_key(w, "config");
     json_write_object_begin(w);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        json_write_member_u64(w, sizes[i].key, sizes[i].value);
+        if (sizes[i].there)
+            json_write_member_u64(w, sizes[i].key, sizes[i].value);
     json_write_object_end(w);
     json_write_member_bool(w, "tied", c->tied);
     json_write_key(w, "edit_sites");
     json_write_array_begin(w);
-    for (size_t layer = 0; layer + 1 < c->n_layers; layer++) {
-        size_t n;
-        const struct weight *sites = model_sites(model, layer, &n);
-        for (size_t i = 0; i < n; i++)
-            if (i == 0 || sites[i].tensor != sites[i - 1].tensor)
-                json_write_string(w, sites[i].tensor->name);
-    }
+    for (size_t layer = 0; layer + 1 < c->n_layers; layer++)
+        if (model_has_site(model, layer))
+            json_write_string(w, model_site(model, layer)->tensor->name);
     json_write_array_end(w);
 }
 

@@ -57,6 +57,8 @@ enum ability {
 };
 bool model_can(const struct model *model, enum ability ability, struct error *err);
 
+/* Whether a layer has one tensor that answers for every token, which an edit can write. */
+bool model_has_site(const struct model *model, size_t layer);
 /* Which tensor an edit of a layer writes: the down projection. Of a layer with experts that of the first. */
 const struct weight *model_site(const struct model *model, size_t layer);
 /* All of them, one for each expert; *n is 1 in a layer without. */

@@ -203,19 +203,19 @@ START_TEST(test_tensors_that_do_not_fit)
 
     setup(&f);
     drop(&f, "model.layers.1.mlp.up_proj.weight");
-    expect_error(&f, ERROR_MISMATCH, "\"model.layers.1.mlp.up_proj.weight\" (up projection) is missing");
+    expect_error(&f, ERROR_FORMAT, "\"model.layers.1.mlp.up_proj.weight\" (up projection) is missing");
     setup(&f);
     drop(&f, "model.norm.weight");
-    expect_error(&f, ERROR_MISMATCH, "\"model.norm.weight\" (final norm) is missing");
+    expect_error(&f, ERROR_FORMAT, "\"model.norm.weight\" (final norm) is missing");
     setup(&f);
     tensor_of(&f, "model.layers.0.mlp.down_proj.weight")->columns = FF - 1;
-    expect_error(&f, ERROR_MISMATCH, "F32 [8, 11], but config.json makes it [8, 12]");
+    expect_error(&f, ERROR_FORMAT, "F32 [8, 11], but config.json makes it [8, 12]");
     setup(&f);
     tensor_of(&f, "model.norm.weight")->columns = 1;
-    expect_error(&f, ERROR_MISMATCH, "F32 [8, 1], but config.json makes it [8]");
+    expect_error(&f, ERROR_FORMAT, "F32 [8, 1], but config.json makes it [8]");
     setup(&f);
     f.config = CONFIG("llama", ",\"attention_bias\":true");
-    expect_error(&f, ERROR_MISMATCH, "q_proj.bias\" (query bias) is missing");
+    expect_error(&f, ERROR_FORMAT, "q_proj.bias\" (query bias) is missing");
     setup(&f);
     f.config = CONFIG("llama", ",\"tie_word_embeddings\":2");
     expect_error(&f, ERROR_FORMAT, "tie_word_embeddings must be true or false");
