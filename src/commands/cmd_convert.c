@@ -166,16 +166,20 @@ static bool make_config(const struct job *job, char **out, struct error *err)
 static bool write_folder(struct job *job, const char *directory, struct error *err)
 {
     const struct checkpoint *source = job->model->checkpoint;
-    char *config = NULL, *tokenizer = NULL;
-    size_t tokenizer_bytes = 0;
+    char *config = NULL, *tokenizer = NULL, *template = NULL;
+    size_t tokenizer_bytes = 0, template_bytes = 0, n_texts = 1;
     bool ok = order_plans(job, true, err) && make_config(job, &config, err) &&
-              gguf_metadata_tokenizer(checkpoint_gguf(source), &tokenizer, &tokenizer_bytes, err);
-    struct folder_text texts[] = {{"config.json", config, config ? strlen(config) : 0},
-                                  {"tokenizer.json", tokenizer, tokenizer_bytes}};
+              gguf_metadata_tokenizer(checkpoint_gguf(source), &tokenizer, &tokenizer_bytes, err) &&
+              checkpoint_companion(source, "chat_template.jinja", &template, &template_bytes, err);
+    struct folder_text texts[3] = {{"config.json", config, config ? strlen(config) : 0}};
+    if (tokenizer)
+        texts[n_texts++] = (struct folder_text){"tokenizer.json", tokenizer, tokenizer_bytes};
+    if (template)
+        texts[n_texts++] = (struct folder_text){"chat_template.jinja", template, template_bytes};
     struct folder_layout layout = {.tensors = job->plans,
                                    .n_tensors = job->conversion->n,
                                    .texts = texts,
-                                   .n_texts = tokenizer ? 2 : 1,
+                                   .n_texts = n_texts,
                                    .inputs = &source,
                                    .n_inputs = 1};
     ok = ok &&
@@ -187,7 +191,18 @@ static bool write_folder(struct job *job, const char *directory, struct error *e
         command_note(job->call, "%s", no_tokenizer);
     free(config);
     free(tokenizer);
+    free(template);
     return ok;
+}
+
+/* What was written is called by its temporary name in what went wrong. */
+static void blame_source(const struct job *job, struct error *err)
+{
+    const char *why = strstr(err->text, "\": ");
+    char text[sizeof err->text];
+    snprintf(text, sizeof text, "%s", why ? why + 3 : err->text);
+    error_set(err, ERROR_UNSUPPORTED, "%s: a GGUF of type %s cannot say what it is like: %s",
+              quote(job->model->checkpoint->path).text, job->model->architecture->model_type, text);
 }
 
 /* What was written, opened as any model is: every tensor there, and the config the same. */
@@ -197,8 +212,13 @@ static bool check_file(const struct job *job, struct error *err)
     struct checkpoint_options how = {.mode = CHECKPOINT_READ};
     struct checkpoint *checkpoint = NULL;
     struct model *model = NULL;
-    bool ok = checkpoint_open(context, gguf_file_path(job->file), &how, &checkpoint, err) &&
-              model_open(context, checkpoint, &model, err) && gguf_metadata_check(job->model, model, err);
+    bool ok = checkpoint_open(context, gguf_file_path(job->file), &how, &checkpoint, err);
+    if (ok && !model_open(context, checkpoint, &model, err)) {
+        ok = false;
+        if (err->kind == ERROR_MISMATCH || err->kind == ERROR_FORMAT)
+            blame_source(job, err);
+    }
+    ok = ok && gguf_metadata_check(job->model, model, err);
     model_close(model);
     checkpoint_close(checkpoint);
     return ok;
