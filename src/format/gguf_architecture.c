@@ -63,6 +63,7 @@ static const struct gguf_key bloom_sizes[] = {
     {"hidden_size", "embedding_length", GGUF_U32},
     {"n_layer", "block_count", GGUF_U32},
     {"n_head", "attention.head_count", GGUF_U32},
+    {"n_inner", "feed_forward_length", GGUF_U32}, /* for llama.cpp: it is 4 times the width */
     {"seq_length", "context_length", GGUF_U32},
     {"layer_norm_epsilon", "attention.layer_norm_epsilon", GGUF_F32},
     {0},
@@ -80,17 +81,6 @@ static const struct gguf_key falcon_sizes[] = {
 static const struct gguf_key starcoder_norm[] = {{"norm_epsilon", "attention.layer_norm_epsilon", GGUF_F32},
                                                  {0}};
 static const struct gguf_key cohere_scale[] = {{"logit_scale", "logit_scale", GGUF_F32}, {0}};
-static const struct gguf_key mamba_sizes[] = {
-    {"hidden_size", "embedding_length", GGUF_U32},
-    {"num_hidden_layers", "block_count", GGUF_U32},
-    {"layer_norm_epsilon", "attention.layer_norm_rms_epsilon", GGUF_F32},
-    {"conv_kernel", "ssm.conv_kernel", GGUF_U32},
-    {"intermediate_size", "ssm.inner_size", GGUF_U32},
-    {"state_size", "ssm.state_size", GGUF_U32},
-    {"time_step_rank", "ssm.time_step_rank", GGUF_U32},
-    {0},
-};
-
 #define KEYS(...) ((const struct gguf_key *const[]){__VA_ARGS__, NULL})
 
 /* ---- facts ---- */
@@ -110,12 +100,11 @@ static const struct gguf_fact neox_facts[] = {
 static const struct gguf_fact stablelm_facts[] = {
     {"use_qkv_bias", "blk.0.attn_q.bias", NULL}, {"qk_layernorm", "blk.0.attn_q_norm.weight", NULL}, {0}};
 static const struct gguf_fact starcoder_facts[] = {{"use_bias", "blk.0.ffn_up.bias", NULL}, {0}};
-static const struct gguf_fact cohere_facts[] = {
-    {"attention_bias", "blk.0.attn_q.bias", NULL}, {"use_qk_norm", "blk.0.attn_q_norm.weight", NULL}, {0}};
+static const struct gguf_fact cohere_facts[] = {{"attention_bias", NULL, "false"}, /* llama.cpp reads none */
+                                                {"use_qk_norm", "blk.0.attn_q_norm.weight", NULL},
+                                                {0}};
 static const struct gguf_fact falcon_facts[] = {
     {"bias", "blk.0.attn_qkv.bias", NULL}, {"parallel_attn", NULL, "true"}, {"alibi", NULL, "false"}, {0}};
-static const struct gguf_fact mamba_facts[] = {
-    {"use_conv_bias", "blk.0.ssm_conv1d.bias", NULL}, {"use_bias", "blk.0.ssm_in.bias", NULL}, {0}};
 
 /* ---- what the lists cannot say ---- */
 
@@ -285,11 +274,6 @@ static const struct gguf_architecture architectures_known[] = {
      .keys = KEYS(sizes, rms, rope),
      .facts = attention_bias,
      .rotary = "partial_rotary_factor"},
-    {.name = "mamba",
-     .model_type = "mamba",
-     .class_name = "MambaForCausalLM",
-     .keys = KEYS(mamba_sizes),
-     .facts = mamba_facts},
 };
 
 enum { KNOWN = sizeof architectures_known / sizeof *architectures_known };

@@ -61,7 +61,11 @@ static bool common_number(const struct model_config *c, const char *key, double 
                    {"context_length", (double)c->context},
                    {"attention.layer_norm_epsilon", c->norm_eps},
                    {"attention.layer_norm_rms_epsilon", c->norm_eps},
-                   {"rope.freq_base", c->ropes[0].theta}};
+                   {"rope.freq_base", c->ropes[0].theta},
+                   {"expert_count", (double)c->experts.n},
+                   {"expert_used_count", (double)c->experts.used},
+                   {"expert_feed_forward_length", (double)c->experts.ff},
+                   {"expert_shared_feed_forward_length", (double)c->experts.shared_ff}};
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(numbers[i].key, key) == 0) {
@@ -137,10 +141,24 @@ static void put_general(const struct writer *w, enum dtype dtype)
         gguf_put_u32(w->values, "general.quantization_version", 2);
 }
 
+/* llama.cpp takes every layer of such a model to have experts. */
+static bool check_experts(const struct writer *w, struct error *err)
+{
+    const struct model_config *c = &w->model->config;
+
+    for (size_t l = 0; c->experts.n && l < c->n_layers; l++)
+        if (!c->experts.in_layer[l])
+            return error_set(err, ERROR_UNSUPPORTED, "%s: layer %zu has no experts, which a GGUF cannot say",
+                             quote(w->model->checkpoint->path).text, l);
+    return true;
+}
+
 static bool put_all(const struct writer *w, enum dtype dtype, struct error *err)
 {
     const struct model_config *c = &w->model->config;
 
+    if (!check_experts(w, err))
+        return false;
     put_general(w, dtype);
     for (const struct gguf_key *const *list = w->architecture->keys; *list; list++)
         for (const struct gguf_key *key = *list; key->json; key++)
@@ -169,15 +187,32 @@ static bool same_rope(const struct model_config *a, const struct model_config *b
     return fabs(a->ropes[i].attention_factor - b->ropes[i].attention_factor) <= 1e-5;
 }
 
+/* The first feature that differs, or NULL. */
+static const char *features_differ(const struct model_config *a, const struct model_config *b)
+{
+    static const struct {
+        unsigned feature;
+        const char *name;
+    } features[] = {{FEATURE_QKV_BIAS, "biases of queries, keys and values"},
+                    {FEATURE_OUT_BIAS, "bias of the attention's output"},
+                    {FEATURE_MLP_BIAS, "biases of the MLP"},
+                    {FEATURE_QK_NORM, "norms of queries and keys"},
+                    {FEATURE_PARALLEL, "attention and MLP side by side"},
+                    {FEATURE_TWO_NORMS, "two norms of a layer"},
+                    {~0u, "features"}};
+
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if ((a->features ^ b->features) & features[i].feature)
+            return features[i].name;
+    return NULL;
+}
+
 /* What of the layers differs, or NULL. */
 static const char *layers_differ(const struct model_config *a, const struct model_config *b)
 {
     for (size_t l = 0; l < a->n_layers; l++)
         if (a->window[l] != b->window[l] || a->rope_of[l] != b->rope_of[l])
             return "windows and rope of its layers";
-    for (size_t l = 0; a->experts.n && l < a->n_layers; l++)
-        if (a->experts.in_layer[l] != b->experts.in_layer[l])
-            return "which layers have experts";
     for (size_t i = 0; i < a->n_ropes; i++)
         if (!same_rope(a, b, i))
             return "scaling of rope";
@@ -194,7 +229,6 @@ bool gguf_metadata_check(const struct model *source, const struct model *written
                    {"part of heads that rotates", (double)a->rotary_dim, (double)b->rotary_dim},
                    {"heads of keys", (double)a->n_kv_heads, (double)b->n_kv_heads},
                    {"context", (double)a->context, (double)b->context},
-                   {"features", a->features, b->features},
                    {"activation", a->activation, b->activation},
                    {"epsilon of norms", a->norm_eps, b->norm_eps},
                    {"scale of attention", a->attention_scale, b->attention_scale},
@@ -211,7 +245,7 @@ bool gguf_metadata_check(const struct model *source, const struct model *written
                    {"width of experts", (double)a->experts.ff, (double)b->experts.ff},
                    {"width of the shared expert", (double)a->experts.shared_ff, (double)b->experts.shared_ff},
                    {"sum of the weights of experts", a->experts.normalised, b->experts.normalised}};
-    const char *differs = NULL;
+    const char *differs = features_differ(a, b);
 
     for (size_t i = 0; !differs && i < sizeof numbers / sizeof *numbers; i++)
         if (!(fabs(numbers[i].a - numbers[i].b) <= 1e-6 * fabs(numbers[i].a)))
