@@ -157,16 +157,32 @@ bool rows_quantisable(enum dtype dtype)
     return rows_writable(dtype) || ((unsigned)dtype < DTYPE_COUNT && converters[dtype].write_block);
 }
 
+/* By the inner loops of this processor, where the type has any; they give the same bits. */
+static void read_block(enum dtype dtype, const uint8_t *p, real *out)
+{
+    enum kernel_type kernel = kernel_type_of(dtype);
+    size_t n = dtype_facts(dtype)->block_elements;
+    float block[QUANT_LARGEST_BLOCK];
+
+    if (kernel != KERNEL_TYPES) {
+        kernels_best()->widen[kernel](p, n, out);
+        return;
+    }
+    converters[dtype].read_block(p, block);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (real)block[i];
+}
+
 /* One block at a time; of the first and the last, a part may be wanted. */
 #define READ_BLOCKS(TYPE)                                                                                    \
     do {                                                                                                     \
         const struct dtype_facts *facts = dtype_facts(dtype);                                                \
         size_t skip = at % facts->block_elements, done = 0;                                                  \
-        float block[QUANT_LARGEST_BLOCK];                                                                    \
+        real block[QUANT_LARGEST_BLOCK];                                                                     \
         p += at / facts->block_elements * (facts->block_bits / 8);                                           \
         for (; done < n; p += facts->block_bits / 8, skip = 0) {                                             \
             size_t whole = facts->block_elements - skip, wanted = n - done < whole ? n - done : whole;       \
-            converters[dtype].read_block(p, block);                                                          \
+            read_block(dtype, p, block);                                                                     \
             for (size_t i = 0; i < wanted; i++)                                                              \
                 dst[done + i] = (TYPE)block[skip + i];                                                       \
             done += wanted;                                                                                  \

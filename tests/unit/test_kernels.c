@@ -182,7 +182,7 @@ START_TEST(blocks_are_exact)
 
     ck_assert(k >= KERNEL_FLOATS && k < KERNEL_TYPES);
     random_blocks(block_types[_i], N_BLOCKS, blocks + 1);
-    for (size_t i = 0; i < n; i++) /* the readers that the vectors of gguf prove */
+    for (size_t i = 0; i < n; i++) /* what the vectors of gguf prove */
         rows_slice_real(block_types[_i], blocks + 1, i, 1, out[0] + i);
     for (size_t t = 0; t < n_tables; t++) {
         out[1][n] = GUARD;
