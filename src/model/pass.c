@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fetch.h"
 #include "forward.h"
 #include "pass_state.h"
 #include "quote.h"
@@ -113,6 +114,26 @@ static void run_resume_layer(struct pass *pass)
     forward_finish(pass, layer, &pass->prefix, a->mid, a->value, a->sum, a->x);
 }
 
+static void fetch_weight(const struct weight *weight)
+{
+    if (weight->tensor)
+        fetch_mapped(weight->tensor->data, weight->tensor->bytes);
+}
+
+/* What the layer reads from the file, or after the last layer the head, so that the disk works meanwhile. */
+static void fetch_layer(const struct pass *pass, size_t layer)
+{
+    const struct model *model = pass->model;
+
+    if (layer == pass->n_layers)
+        fetch_weight(&model->global[ROLE_HEAD]);
+    for (size_t role = 0; layer < pass->n_layers && role < ROLE_COUNT; role++) {
+        fetch_weight(&model->layer[layer][role]);
+        for (size_t i = 1; i < model->list[layer][role].n; i++)
+            fetch_weight(&model->list[layer][role].items[i]);
+    }
+}
+
 /* Every row up to the top, or of a resumable pass the earlier positions, which the last layer leaves as keys
  * and values. */
 static bool run_whole(struct pass *pass, const struct batch **top, struct error *err)
@@ -121,12 +142,14 @@ static bool run_whole(struct pass *pass, const struct batch **top, struct error 
     struct activations *a = &pass->scratch;
 
     *top = &pass->whole;
+    fetch_layer(pass, 0);
     forward_embed(pass, &pass->whole, a->x);
     for (size_t layer = 0; layer < pass->n_layers; layer++) {
         const struct batch *in = layer > resume ? &pass->prefix : &pass->whole;
 
         if (!context_continue(pass->context, err))
             return false;
+        fetch_layer(pass, layer + 1);
         if (layer == resume) {
             run_resume_layer(pass);
             continue;
