@@ -231,7 +231,7 @@ static bool make_weights(struct folder_writer *w, struct error *err)
     for (size_t i = 0; ok && i < w->n_files; i++) {
         struct new_file *file = &w->files[i];
         const struct checkpoint_file *from = &w->donor->files[i];
-        const struct shard *shard = &w->shards.shards[i];
+        const struct shard *shard = w->layout ? &w->shards.shards[i] : NULL;
         char *path = path_join(w->temporary, file->name);
         ok = path ? true : error_memory(err, "writing weights");
         ok = ok && create(w, path, 0666, &file->fd, err) &&

@@ -279,7 +279,7 @@ static bool encode_pieces(const struct tokenizer *t, struct encoding *e, size_t 
     bool fine = added_tokens_split(&t->added, &t->added.raw, e, err) && normalize(&t->normalizers, e, err) &&
                 added_tokens_split(&t->added, &t->added.normal, e, err) &&
                 pretokenize(&t->pretokenizers, e, err) && run_model(t, e, out, err);
-    if (fine)
+    if (fine && out->n > first)
         place(&e->text, n, out->items + first, out->n - first);
     return fine;
 }
