@@ -275,7 +275,7 @@ static bool check_shape(const struct model *model, const struct tensor_role *row
     snprintf(expected + used, sizeof expected - used, "]");
     tensor_describe(tensor, found, sizeof found);
     if (!equal)
-        return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is %s, but config.json makes it %s",
+        return error_set(err, ERROR_FORMAT, "%s: tensor %s (%s) is %s, but config.json makes it %s",
                          quote(model->checkpoint->path).text, quote(tensor->name).text, role_name(row->role),
                          found, expected);
     if (!rows_readable(tensor->dtype))
@@ -327,7 +327,7 @@ static bool find_item(struct model *model, const struct tensor_role *row, size_t
     w.in = row->in == DIM_NONE ? 1 : model_dimension(&model->config, row->in);
     w.tensor = find_tensor(model, row, name);
     if (!w.tensor)
-        return error_set(err, ERROR_MISMATCH, "%s: tensor %s (%s) is missing, which config.json asks for",
+        return error_set(err, ERROR_FORMAT, "%s: tensor %s (%s) is missing, which config.json asks for",
                          quote(model->checkpoint->path).text, quote(name).text, role_name(row->role));
     if (!check_shape(model, row, w.tensor, stored, err))
         return false;
@@ -414,7 +414,7 @@ static bool no_prefix(const struct model *model, struct error *err)
 
     architecture_tensor_name(norm ? norm : role_row(a, ROLE_ATTENTION_OUT), a->prefixes[0], 0, 0, name,
                              sizeof name);
-    return error_set(err, ERROR_MISMATCH, "%s: config.json says %s, but there is no tensor \"%s\"",
+    return error_set(err, ERROR_FORMAT, "%s: config.json says %s, but there is no tensor \"%s\"",
                      quote(model->checkpoint->path).text, a->model_type, name);
 }
 
@@ -533,6 +533,11 @@ void model_close(struct model *model)
     free(model->vectors);
     arena_release(&model->arena);
     free(model);
+}
+
+bool model_has_site(const struct model *model, size_t layer)
+{
+    return !model->config.encoder && !model->config.experts.in_layer[layer];
 }
 
 const struct weight *model_site(const struct model *model, size_t layer)
