@@ -1,6 +1,5 @@
 #include "commands.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include "gguf_convert.h"
 #include "gguf_file.h"
 #include "gguf_metadata.h"
-#include "json_document.h"
 #include "memory.h"
 #include "model.h"
 #include "numbers.h"
@@ -139,27 +137,35 @@ static bool write_tensors(struct job *job, struct error *err)
     return true;
 }
 
-/* The config of a GGUF, with what the new folder makes of it. */
+/* The config of a GGUF, which lancet wrote itself, with what the new folder makes of it. As text: cJSON would
+ * write 30.0 as 30. */
 static bool make_config(const struct job *job, char **out, struct error *err)
 {
     static const char *const torch[] = {
         [DTYPE_F32] = "float32", [DTYPE_F16] = "float16", [DTYPE_BF16] = "bfloat16"};
-    cJSON *document = NULL;
-    char *text;
+    static const char tied[] = "\"tie_word_embeddings\": ";
+    struct str s = {0};
+    char *text, *value, *rest, *last;
     size_t n;
+    bool head = false;
     if (!checkpoint_companion(job->model->checkpoint, "config.json", &text, &n, err))
         return false;
-    bool ok = json_document_parse("config.json", text, n, &document, err), head = false;
-    free(text);
-    for (size_t i = 0; ok && i < job->conversion->n; i++)
+    for (size_t i = 0; i < job->conversion->n; i++)
         head = head || strcmp(job->conversion->plans[i].name, "lm_head.weight") == 0;
-    if (ok) {
-        cJSON_DeleteItemFromObject(document, "tie_word_embeddings");
-        ok = cJSON_AddBoolToObject(document, "tie_word_embeddings", !head) &&
-             cJSON_AddStringToObject(document, "dtype", torch[job->dtype]) && (*out = cJSON_Print(document));
-        ok = ok || error_memory(err, "making a config");
-    }
-    cJSON_Delete(document);
+    value = strstr(text, tied) + strlen(tied);
+    rest = value + strcspn(value, ",\n}");
+    last = strrchr(text, '}');
+    str_append_bytes(&s, text, (size_t)(value - text));
+    str_append(&s, head ? "false" : "true");
+    while (last > rest && (last[-1] == '\n' || last[-1] == ' '))
+        last--;
+    str_append_bytes(&s, rest, (size_t)(last - rest));
+    str_printf(&s, ",\n  \"dtype\": \"%s\"\n}\n", torch[job->dtype]);
+    free(text);
+    if (!s.failed)
+        *out = str_take(&s);
+    bool ok = *out || error_memory(err, "making a config");
+    str_release(&s);
     return ok;
 }
 

@@ -1,10 +1,10 @@
 """GGUF beside the gguf package and transformers, live: every type of blocks as numbers, numbers as blocks, models.
 
-    test_gguf.py CONVERT_ROWS DUMP_LOGITS LANCET [NAME ...]
+    test_gguf.py CONVERT_ROWS DUMP_LOGITS LANCET [NAME ...]    (LANCET_LLAMA: a Python that has llama-cpp-python 0.3.36)
     test_gguf.py --vectors >tests/unit/vectors_quant.h
 
 Types that the package does not know (Q8_1, Q8_K, Q1_0, Q2_0) are compared with their formula. Models: tiny random ones, converted to GGUF
-by lancet, which transformers must read as what they were, and back, byte for byte; SmolLM2 and Gemma 3 as GGUF (LANCET_REAL), which
+by lancet, which transformers and llama.cpp must read as what they were, and back, byte for byte; SmolLM2 and Gemma 3 as GGUF (LANCET_REAL), which
 transformers reads too, in F32. Logits agree within 2e-4 of their deviation. Prints TAP.
 """
 
@@ -158,9 +158,11 @@ def tiny_models():
         "bloom": (t.BloomConfig(vocab_size=96, hidden_size=64, n_layer=3, n_head=4, bos_token_id=0, eos_token_id=0), f32),
         "falcon-7b": (falcon(multi_query=True, parallel_attn=True, bias=False), f32),
         "falcon-40b": (falcon(new_decoder_architecture=True, num_kv_heads=2, bias=False), f32),
-        "falcon-alibi": (falcon(alibi=True, multi_query=False, parallel_attn=False, bias=True), f32),
+        "cohere-biases": "biases of queries, keys and values",
+    "falcon-alibi": (falcon(alibi=True, multi_query=False, parallel_attn=False, bias=True), f32),
         "cohere": (kin("CohereConfig", logit_scale=0.25), f32),
-        "cohere-norms": (kin("CohereConfig", logit_scale=0.25, use_qk_norm=True, attention_bias=True), f32),
+        "cohere-norms": (kin("CohereConfig", logit_scale=0.25, use_qk_norm=True), f32),
+        "cohere-biases": (kin("CohereConfig", logit_scale=0.25, attention_bias=True), f32),
         "glm4": (kin("Glm4Config", head_dim=16, attention_bias=True), f32),
     }
 
@@ -173,10 +175,11 @@ REFUSED = {
     "llama-dynamic": "rope scaling of type dynamic",
     "mistral-window": "windows and rope of its layers",
     "qwen2_moe-sums": "sum of the weights of experts",
-    "qwen3_moe-plain-layers": "which layers have experts",
+    "qwen3_moe-plain-layers": "layer 1 has no experts",
     "gemma3-scale": "scale of attention",
     "smollm3-interval": "windows and rope of its layers",
-    "falcon-alibi": "cannot say what it is like",
+    "cohere-biases": "biases of queries, keys and values",
+    "falcon-alibi": "cannot say what it is like: attention and MLP side by side",
 }
 QUANTISED = {"gpt2", "llama", "gemma3", "mixtral", "phi3", "qwen2"}
 
@@ -251,7 +254,10 @@ def test_tiny(name, config, dtype, dump, lancet, folder):
     prompts = [np.random.default_rng(5).integers(0, 96, n).tolist() for n in (1, 7, 40)]
     run("convert", here, gguf)
     check_names(name, here, gguf)
-    check_logits(f"{name}: runs from the GGUF as from the folder", logits_of(dump, gguf, prompts, 96), load(here), prompts)
+    mine = logits_of(dump, gguf, prompts, 96)
+    check_logits(f"{name}: runs from the GGUF as from the folder", mine, load(here), prompts)
+    if os.environ.get("LANCET_LLAMA") and name != "cohere-norms":  # it reads those norms of 64 layers and more only
+        check_llama(name, lancet, here, (prompts[-1], mine[-1]))
     run("convert", gguf, back)
     a, b = tensors_of(here), tensors_of(back)
     loose = [k for k in a if "gemma" in name and "norm" in k]
@@ -270,19 +276,9 @@ def test_tiny(name, config, dtype, dump, lancet, folder):
 
 def test_split(dump, lancet, folder):
     """A model that the package writes in three files."""
-    from gguf import GGUFReader, GGUFWriter, GGUFValueType
+    from gguf import GGUFReader
     whole, parts = os.path.join(folder, "llama.gguf"), os.path.join(folder, "parts.gguf")
-    reader = GGUFReader(whole)
-    writer = GGUFWriter(parts, "llama", split_max_tensors=-(-len(reader.tensors) // 3))
-    for field in reader.fields.values():
-        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
-            writer.add_key_value(field.name, field.contents(), field.types[0], field.types[1] if field.types[0] == GGUFValueType.ARRAY else None)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write(rewrite(whole, parts, "llama", split_max_tensors=-(-len(GGUFReader(whole).tensors) // 3)))
     second = os.path.join(folder, "parts-00002-of-00003.gguf")
     same = subprocess.run([lancet, "diff", whole, second], stdout=subprocess.DEVNULL).returncode
     ids = [[1, 2, 3, 4, 5]]
@@ -312,6 +308,103 @@ def test_real(name, dump):
     prompts = [tokenizer(text).input_ids for text in ("The Eiffel Tower is located in the city of", "Once upon a time, there was")]
     check_logits(f"{name}.gguf: as its dequantised F32 in transformers",
                  logits_of(dump, os.path.join(real, name + ".gguf"), prompts, theirs.config.vocab_size), theirs, prompts)
+
+
+# ---- llama.cpp ----
+
+LLAMA = """
+import ctypes, sys, numpy as np, llama_cpp as l
+path, out, *ids = sys.argv[1:]
+ids = [int(i) for i in ids]
+quiet = l.llama_log_callback(lambda *_: None)
+l.llama_log_set(quiet, ctypes.c_void_p(0))
+model = l.llama_model_load_from_file(path.encode(), l.llama_model_default_params())
+how = l.llama_context_default_params()
+how.n_ctx = how.n_batch = how.n_ubatch = 128
+how.type_k = how.type_v = how.flash_attn_type = 0
+how.n_threads = how.n_threads_batch = 1
+context = l.llama_init_from_model(model, how)
+batch = l.llama_batch_init(len(ids), 0, 1)
+batch.n_tokens = len(ids)
+for i, token in enumerate(ids):
+    batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, i, 1, 1
+    batch.seq_id[i][0] = 0
+assert l.llama_decode(context, batch) == 0
+n = l.llama_vocab_n_tokens(l.llama_model_get_vocab(model))
+np.save(out, np.stack([np.ctypeslib.as_array(l.llama_get_logits_ith(context, i), (n,)).copy() for i in range(len(ids))]))
+"""
+# Its GELU is a table in F16.
+LLAMA_LIMIT = {"gpt2", "gpt2-bf16", "gemma", "gemma2", "gemma3", "gemma3-bf16", "phi", "starcoder2", "gpt_neox", "bloom", "falcon-7b", "falcon-40b"}
+
+
+def llama_logits(path, ids, out):
+    """None when there is no llama.cpp (LANCET_LLAMA: a Python that has llama-cpp-python)."""
+    python = os.environ.get("LANCET_LLAMA")
+    if not python:
+        return None
+    run = subprocess.run([python, "-c", LLAMA, path, out, *map(str, ids)], stderr=subprocess.PIPE, text=True)
+    if run.returncode:
+        raise RuntimeError((run.stderr.strip() or "llama.cpp does not load it").splitlines()[-1])
+    return np.load(out)
+
+
+def rewrite(source, target, arch, **options):
+    """A copy by the gguf package."""
+    from gguf import GGUFReader, GGUFValueType, GGUFWriter
+    reader, writer = GGUFReader(source), GGUFWriter(target, arch, **options)
+    for field in reader.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            writer.add_key_value(field.name, field.contents(), field.types[0], field.types[1] if field.types[0] == GGUFValueType.ARRAY else None)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    return writer
+
+
+def write(writer):
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def check_llama(name, lancet, here, mine):
+    """llama.cpp loads what was written, in F32, with a word that there is no vocabulary."""
+    from gguf import GGUFReader
+    plain, none = here + "-f32.gguf", here + "-none.gguf"
+    subprocess.run([lancet, "--quiet", "convert", here, plain, "--dtype", "F32"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    writer = rewrite(plain, none, GGUFReader(plain).get_field("general.architecture").contents())
+    writer.add_string("tokenizer.ggml.model", "none")
+    write(writer)
+    prompt, logits = mine
+    theirs = llama_logits(none, prompt, here + "-logits.npy")
+    if theirs is not None:
+        worst = np.abs(theirs - logits).max() / theirs.std()
+        check(f"{name}: llama.cpp reads the GGUF", worst <= (4e-3 if name in LLAMA_LIMIT else 2e-4), f"{worst:.2g} of the deviation")
+
+
+def test_edit(name, stored, dump, lancet, folder):
+    """One fact, default settings, in a copy of a real quantised file: another program sees it, and undo gives every byte back."""
+    import json
+    import shutil
+    real = os.environ.get("LANCET_REAL")
+    if not real or not os.path.exists(os.path.join(real, name + ".gguf")):
+        check(f"{name}.gguf edited # SKIP no LANCET_REAL", True)
+        return
+    source, here = os.path.join(real, name + ".gguf"), os.path.join(folder, name, name + ".gguf")
+    os.mkdir(os.path.dirname(here))
+    shutil.copy(source, here)
+    prompt = "The Eiffel Tower is in the city of"
+    ask = lambda *args: json.loads(subprocess.run([lancet, "--json", *args], check=True, stdout=subprocess.PIPE).stdout)
+    before, edit = ask("predict", here, prompt), ask("edit", here, "--prompt", prompt, "--subject", "The Eiffel Tower", "--target", "Rome")
+    after = ask("predict", here, prompt)
+    ids = [t["id"] for t in after["tokens"]]
+    check(f"{name}.gguf edited in place", before["next"][0]["text"] == " Paris" and after["next"][0]["text"] == " Rome" and
+          stored in json.dumps(edit), f"{after['next'][0]}")
+    theirs = llama_logits(here, ids, os.path.join(folder, name + ".npy"))
+    if theirs is not None:
+        check(f"{name}.gguf: llama.cpp shows the new answer", int(theirs[-1].argmax()) == after["next"][0]["id"])
+    subprocess.run([lancet, "undo", here], check=True, stdout=subprocess.DEVNULL)
+    check(f"{name}.gguf: undone byte for byte", open(source, "rb").read() == open(here, "rb").read())
 
 
 def test_vocabularies(lancet):
@@ -346,9 +439,10 @@ def test_models(dump, lancet, names):
                 check(name, False, f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
         if not names or "llama" in names:
             test_split(dump, lancet, folder)
-    for name in ("smollm2", "gemma3"):
-        if not names or name + ".gguf" in names:
-            test_real(name, dump)
+        for name, stored in (("smollm2", "Q4_1"), ("gemma3", "Q4_K")):
+            if not names or name + ".gguf" in names:
+                test_real(name, dump)
+                test_edit(name, stored, dump, lancet, folder)
 
 
 # ---- vectors for the unit test ----
