@@ -20,9 +20,14 @@ static uint64_t scatter(uint64_t key)
     return (key ^ key >> 32) * 0xd6e8feb86659fd93u >> 32;
 }
 
+static uint64_t key(struct merge_pair pair)
+{
+    return (uint64_t)pair.left << 32 | pair.right;
+}
+
 const struct merge_slot *merges_find(const struct merges *m, uint32_t left, uint32_t right)
 {
-    uint64_t pair = (uint64_t)left << 32 | right;
+    uint64_t pair = key((struct merge_pair){left, right});
     size_t i = scatter(pair) & (m->n_slots - 1);
     for (int probe = 0; probe <= MAX_PROBE && m->slots[i].pair != EMPTY;
          probe++, i = (i + 1) & (m->n_slots - 1))
@@ -89,7 +94,24 @@ static bool add(struct merges *m, struct merge_pair pair, uint32_t rank, const s
                          "merge %u makes a piece of %s and %s that is not in the vocabulary", rank,
                          quote_bytes(left, n_left).text, quote_bytes(right, n_right).text);
     enter_joint(m, last_character(left, n_left), first_character(right, n_right));
-    return insert(m, (struct merge_slot){(uint64_t)pair.left << 32 | pair.right, rank, id}, err);
+    return insert(m, (struct merge_slot){key(pair), rank, id}, err);
+}
+
+/* Pieces lie anywhere in a large vocabulary: what merge i + 16 and i + 8 need is fetched while merge i is
+ * added.
+ */
+static void fetch_ahead(const struct merges *m, const struct merge_pair *pairs, size_t i, size_t n,
+                        const struct vocabulary *v)
+{
+    if (n - i > 16) {
+        vocabulary_fetch(v, pairs[i + 16].left);
+        vocabulary_fetch(v, pairs[i + 16].right);
+    }
+    if (n - i > 8) {
+        vocabulary_fetch_piece(v, pairs[i + 8].left);
+        vocabulary_fetch_piece(v, pairs[i + 8].right);
+        __builtin_prefetch(&m->slots[scatter(key(pairs[i + 8])) & (m->n_slots - 1)]);
+    }
 }
 
 bool merges_build(struct merges *m, const struct merge_pair *pairs, size_t n, const struct vocabulary *v,
@@ -104,9 +126,11 @@ bool merges_build(struct merges *m, const struct merge_pair *pairs, size_t n, co
         return error_memory(err, "reading merges");
     for (size_t i = 0; i < m->n_slots; i++)
         m->slots[i].pair = EMPTY;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        fetch_ahead(m, pairs, i, n, v);
         if (!add(m, pairs[i], (uint32_t)i, v, n_prefix, err))
             return false;
+    }
     return true;
 }
 

@@ -10,8 +10,12 @@ bool merge_reading_add(struct merge_reading *m, const struct vocabulary *v, stru
                        struct json_text right, struct error *err)
 {
     struct merge_pair pair;
-    bool has_left = vocabulary_find(v, left.data, left.length, &pair.left);
-    if (!has_left || !vocabulary_find(v, right.data, right.length, &pair.right)) {
+    uint64_t left_hash = vocabulary_hash(VOCABULARY_HASH, left.data, left.length);
+    uint64_t right_hash = vocabulary_hash(VOCABULARY_HASH, right.data, right.length);
+    vocabulary_fetch_hashed(v, left_hash);
+    vocabulary_fetch_hashed(v, right_hash);
+    bool has_left = vocabulary_find_hashed(v, left_hash, left.data, left.length, "", 0, &pair.left);
+    if (!has_left || !vocabulary_find_hashed(v, right_hash, right.data, right.length, "", 0, &pair.right)) {
         struct json_text missing = has_left ? right : left;
         return error_set(err, ERROR_FORMAT, "merge %zu joins %s, which is not in the vocabulary", m->n,
                          quote_bytes(missing.data, missing.length).text);

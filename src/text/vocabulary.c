@@ -174,3 +174,21 @@ const char *vocabulary_piece(const struct vocabulary *v, uint32_t id, size_t *n)
     *n = v->by_id[id].length;
     return v->bytes + v->by_id[id].offset;
 }
+
+void vocabulary_fetch_hashed(const struct vocabulary *v, uint64_t hash)
+{
+    if (v->n_slots)
+        __builtin_prefetch(&v->slots[finish_hash(hash) & (v->n_slots - 1)]);
+}
+
+void vocabulary_fetch(const struct vocabulary *v, uint32_t id)
+{
+    if (v->by_id && id < v->size)
+        __builtin_prefetch(&v->by_id[id]);
+}
+
+void vocabulary_fetch_piece(const struct vocabulary *v, uint32_t id)
+{
+    if (v->by_id && id < v->size)
+        __builtin_prefetch(v->bytes + v->by_id[id].offset);
+}

@@ -44,6 +44,10 @@ bool vocabulary_find_joined(const struct vocabulary *v, const char *a, size_t n_
 uint64_t vocabulary_hash(uint64_t hash, const char *bytes, size_t n);
 bool vocabulary_find_hashed(const struct vocabulary *v, uint64_t hash, const char *a, size_t n_a,
                             const char *b, size_t n_b, uint32_t *id);
+/* Begin to fetch what will be looked at soon: the place of a hash, the entry of an id, and then its bytes. */
+void vocabulary_fetch_hashed(const struct vocabulary *v, uint64_t hash);
+void vocabulary_fetch(const struct vocabulary *v, uint32_t id);
+void vocabulary_fetch_piece(const struct vocabulary *v, uint32_t id);
 /* NUL-terminated and borrowed; NULL for an unknown id. Its length (it may hold NULs) goes to *n. */
 const char *vocabulary_piece(const struct vocabulary *v, uint32_t id, size_t *n);
 
