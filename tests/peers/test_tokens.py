@@ -363,6 +363,20 @@ def decoded(t, added, ids, skip):
     return t.decoder.decode(pieces) if t.decoder else " ".join(pieces)
 
 
+
+
+def widened(offsets, end):
+    """What a normal form composed has the place of its first character in the library, of all of them here: ranges that
+    reach to where the next one begins."""
+    out, following, begins = [], end, end
+    for start, stop in reversed(offsets):
+        if start < begins:  # the bytes of one character have one range
+            following = begins
+        begins = start
+        out.append((start, max(stop, following)))
+    return out[::-1]
+
+
 def check_line(text, raw, fields, t, added, offsets_comparable, composes):
     """None, or what is wrong."""
     try:
@@ -376,15 +390,15 @@ def check_line(text, raw, fields, t, added, offsets_comparable, composes):
     placed = [(s, e) for _, s, e in tokens if s is not None]
     if placed and b"".join(raw[s:e] for s, e in placed) != raw:
         return f"ranges {placed[:40]} do not join to the text"
-    if offsets_comparable and raw == text.encode():
+    # U+0344 becomes two marks, between which the form sorts others: its places are in no order.
+    if offsets_comparable and raw == text.encode() and not (composes and "\u0344" in text):
         starts = [0]
         for c in text:
             starts.append(starts[-1] + len(c.encode()))
-        for i, ((_, s, e), (cs, ce)) in enumerate(zip(tokens, encoded.offsets)):
-            # What a normal form composed has the place of its first character in the library, of all of them here.
-            reach = next((a for a, _ in encoded.offsets[i + 1 :] if a >= ce), len(text)) if composes else ce
-            if s is not None and s != e and not (starts[cs] <= s and e <= starts[reach]):
-                return f"range {s}:{e} is not inside {starts[cs]}:{starts[reach]}"
+        offsets = encoded.offsets
+        for (_, s, e), (cs, ce) in zip(tokens, widened(offsets, len(text)) if composes else offsets):
+            if s is not None and s != e and not (starts[cs] <= s and e <= starts[ce]):
+                return f"range {s}:{e} is not inside {starts[cs]}:{starts[ce]}"
     for field, skip in (fields[1], False), (fields[2], True):
         got, want = bytes.fromhex(field.decode()).decode(), decoded(t, added, ids, skip)
         if got != want:
