@@ -171,7 +171,7 @@ START_TEST(changed_blocks_keep_what_counts)
     static double numbers[ROW], wanted[ROW], plain[ROW], result[ROW], key[ROW], scratch[4 * ROW];
     static size_t order[ROW];
     struct random_key seed = {7, 3};
-    double spread = 0;
+    double spread = 0, worse = 0;
 
     make_row(dtype, old);
     rows_to_f64(dtype, old, ROW, numbers);
@@ -186,6 +186,12 @@ START_TEST(changed_blocks_keep_what_counts)
     }
     quant_adjust(dtype, old, wanted, NULL, ROW, got, scratch, order);
     rows_to_f64(dtype, got, ROW, plain);
+    for (size_t i = 0; i < ROW; i++) { /* each number is at most as far off as it was */
+        double off = fabs(plain[i] - wanted[i]), was = fabs(numbers[i] - wanted[i]);
+        worse += off * off - was * was;
+        ck_each(rows_quantisable(dtype) || off <= was * (1 + 1e-9), "%s: %zu", dtype_facts(dtype)->name, i);
+    }
+    ck_assert_msg(worse <= 0, "%s", dtype_facts(dtype)->name);
     ck_assert(memcmp(old + dtype_extent(dtype, ROW / 2), got + dtype_extent(dtype, ROW / 2),
                      dtype_extent(dtype, ROW / 2)) == 0); /* the blocks of the second half */
     quant_adjust(dtype, old, wanted, key, ROW, got, scratch, order);
