@@ -265,11 +265,12 @@ static bool check_shape(const struct model *model, const struct tensor_role *row
                         size_t out, struct error *err)
 {
     size_t shape[3], rank = stored_shape(&model->config, row, out, shape), used = 0;
-    bool equal = tensor->rank == rank;
+    size_t left_out = rank > tensor->rank && shape[0] == 1; /* by writers of GGUF: a dimension of 1 */
+    bool equal = tensor->rank + left_out == rank;
     char found[128], expected[80];
 
     for (size_t i = 0; i < rank; i++) {
-        equal = equal && tensor->shape[i] == shape[i];
+        equal = equal && (i < left_out || tensor->shape[i - left_out] == shape[i]);
         used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%zu", i ? ", " : "[", shape[i]);
     }
     snprintf(expected + used, sizeof expected - used, "]");

@@ -274,6 +274,17 @@ def test_tiny(name, config, dtype, dump, lancet, folder):
         check_quantised(f"{name}: {kind} as gguf writes it", gguf, here + kind + ".gguf", kind)
 
 
+def test_left_out_ones(dump, folder):
+    """A matrix of one row as a vector, as older converters wrote it."""
+    whole, short = os.path.join(folder, "qwen2_moe.gguf"), os.path.join(folder, "short.gguf")
+    writer = rewrite(whole, short, "qwen2moe")
+    for info in (t for tensors in writer.tensors for name, t in tensors.items() if name.endswith("inp_shexp.weight")):
+        info.tensor, info.shape = info.tensor.reshape(-1), (info.shape[-1],)
+    write(writer)
+    ids = [[1, 2, 3, 4, 5]]
+    check("a dimension of 1 that is left out", np.array_equal(logits_of(dump, whole, ids, 96)[0], logits_of(dump, short, ids, 96)[0]))
+
+
 def test_split(dump, lancet, folder):
     """A model that the package writes in three files."""
     from gguf import GGUFReader
@@ -439,6 +450,8 @@ def test_models(dump, lancet, names):
                 check(name, False, f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
         if not names or "llama" in names:
             test_split(dump, lancet, folder)
+        if not names or "qwen2_moe" in names:
+            test_left_out_ones(dump, folder)
         for name, stored in (("smollm2", "Q4_1"), ("gemma3", "Q4_K")):
             if not names or name + ".gguf" in names:
                 test_real(name, dump)
