@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_document.h"
+#include "chat_template.h"
 #include "memory.h"
 #include "quote.h"
 #include "utf8.h"
@@ -158,42 +158,12 @@ bool chat_choose(const struct tokenizer *tokenizer, const char *template, struct
     return true;
 }
 
-/* "chat_template" of tokenizer_config.json: a text, or [{"name", "template"}, ..], of which "default" counts.
- */
-static bool template_of_config(const char *config, size_t n, char **out, struct error *err)
-{
-    cJSON *document = NULL;
-    if (!json_document_parse("tokenizer_config.json", config, n, &document, err))
-        return false;
-    const cJSON *template = cJSON_GetObjectItemCaseSensitive(document, "chat_template"), *found = template,
-                *item;
-    cJSON_ArrayForEach(item, template)
-    {
-        const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "name");
-        if (cJSON_IsString(name) && strcmp(name->valuestring, "default") == 0)
-            found = cJSON_GetObjectItemCaseSensitive(item, "template");
-    }
-    bool ok = true;
-    if (cJSON_IsString(found)) {
-        *out = memory_string(found->valuestring);
-        ok = *out || error_memory(err, "reading a chat template");
-    }
-    cJSON_Delete(document);
-    return ok;
-}
-
 bool chat_open(const struct opened *opened, struct chat *out, struct error *err)
 {
-    char *template = NULL, *config = NULL;
-    size_t n;
-    bool ok = opened_need_tokenizer(opened, err) &&
-              checkpoint_companion(opened->checkpoint, "chat_template.jinja", &template, &n, err);
-    if (ok && !template)
-        ok = checkpoint_companion(opened->checkpoint, "tokenizer_config.json", &config, &n, err) &&
-             (!config || template_of_config(config, n, &template, err));
-    ok = ok && (chat_choose(opened->tokenizer, template, out, err) ||
-                error_prefix(err, "%s", quote(opened->checkpoint->path).text));
-    free(config);
+    char *template = NULL;
+    bool ok = opened_need_tokenizer(opened, err) && chat_template_read(opened->checkpoint, &template, err) &&
+              (chat_choose(opened->tokenizer, template, out, err) ||
+               error_prefix(err, "%s", quote(opened->checkpoint->path).text));
     free(template);
     return ok;
 }

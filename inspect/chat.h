@@ -34,7 +34,7 @@ struct chat {
 /* From a template (NULL: the model has none) and the tokens. ERROR_UNSUPPORTED when no row fits. */
 bool chat_choose(const struct tokenizer *tokenizer, const char *template, struct chat *out,
                  struct error *err);
-/* The same for a model: chat_template.jinja, else chat_template of tokenizer_config.json. */
+/* The same for a model and its own template. */
 bool chat_open(const struct opened *opened, struct chat *out, struct error *err);
 void chat_release(struct chat *chat);
 

@@ -172,16 +172,20 @@ static bool make_config(const struct job *job, char **out, struct error *err)
 static bool write_folder(struct job *job, const char *directory, struct error *err)
 {
     const struct checkpoint *source = job->model->checkpoint;
-    char *config = NULL, *tokenizer = NULL;
-    size_t tokenizer_bytes = 0;
+    char *config = NULL, *tokenizer = NULL, *template = NULL;
+    size_t tokenizer_bytes = 0, template_bytes = 0, n_texts = 1;
     bool ok = order_plans(job, true, err) && make_config(job, &config, err) &&
-              gguf_metadata_tokenizer(checkpoint_gguf(source), &tokenizer, &tokenizer_bytes, err);
-    struct folder_text texts[] = {{"config.json", config, config ? strlen(config) : 0},
-                                  {"tokenizer.json", tokenizer, tokenizer_bytes}};
+              gguf_metadata_tokenizer(checkpoint_gguf(source), &tokenizer, &tokenizer_bytes, err) &&
+              checkpoint_companion(source, "chat_template.jinja", &template, &template_bytes, err);
+    struct folder_text texts[3] = {{"config.json", config, config ? strlen(config) : 0}};
+    if (tokenizer)
+        texts[n_texts++] = (struct folder_text){"tokenizer.json", tokenizer, tokenizer_bytes};
+    if (template)
+        texts[n_texts++] = (struct folder_text){"chat_template.jinja", template, template_bytes};
     struct folder_layout layout = {.tensors = job->plans,
                                    .n_tensors = job->conversion->n,
                                    .texts = texts,
-                                   .n_texts = tokenizer ? 2 : 1,
+                                   .n_texts = n_texts,
                                    .inputs = &source,
                                    .n_inputs = 1};
     ok = ok &&
@@ -193,6 +197,7 @@ static bool write_folder(struct job *job, const char *directory, struct error *e
         command_note(job->call, "%s", no_tokenizer);
     free(config);
     free(tokenizer);
+    free(template);
     return ok;
 }
 

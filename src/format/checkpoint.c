@@ -80,7 +80,7 @@ bool checkpoint_companion(const struct checkpoint *checkpoint, const char *name,
     *out = NULL;
     *n = 0;
     if (checkpoint_gguf(checkpoint))
-        return strcmp(name, "config.json") != 0 || gguf_config(checkpoint, out, n, err);
+        return gguf_companion(checkpoint, name, out, n, err);
     char *path = path_join(checkpoint->folder, name);
     if (!path)
         return error_memory(err, "reading a file of the model");

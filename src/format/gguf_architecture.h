@@ -49,4 +49,9 @@ const struct gguf_value *gguf_own(const struct gguf *gguf, const char *key);
  * is malloc'ed, *n bytes and a NUL. An architecture without a row gets the usual names of its sizes. */
 bool gguf_config(const struct checkpoint *checkpoint, char **out, size_t *n, struct error *err);
 
+#define GGUF_CHAT_TEMPLATE "tokenizer.chat_template"
+/* Any such file: config.json, chat_template.jinja (the value of that key); *out is NULL for others. */
+bool gguf_companion(const struct checkpoint *checkpoint, const char *name, char **out, size_t *n,
+                    struct error *err);
+
 #endif

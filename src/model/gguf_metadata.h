@@ -12,7 +12,7 @@ bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_
  * architecture cannot say (a scale, windows of layers, rope scaling). */
 bool gguf_metadata_check(const struct model *source, const struct model *written, struct error *err);
 /* The vocabulary, merges and special tokens of its tokenizer.json (BPE, of bytes or of characters with bytes
- * in reserve): *done is false when it has none, or one of another kind. */
+ * in reserve), and its chat template: *done is false when it has no tokenizer, or one of another kind. */
 bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *values, bool *done,
                                  struct error *err);
 /* The other way: tokenizer.json of the vocabulary in a GGUF, of the same two kinds. *out is malloc'ed; NULL

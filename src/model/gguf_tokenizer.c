@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chat_template.h"
+#include "gguf_architecture.h"
 #include "gguf_metadata.h"
 #include "json_document.h"
 #include "memory.h"
@@ -298,6 +300,16 @@ static bool put_all(struct vocabulary_writer *w, struct gguf_values *values, boo
     return ok;
 }
 
+static bool put_template(const struct model *model, struct gguf_values *values, struct error *err)
+{
+    char *text;
+    bool ok = chat_template_read(model->checkpoint, &text, err);
+    if (ok && text)
+        gguf_put_text(values, GGUF_CHAT_TEMPLATE, text, strlen(text));
+    free(text);
+    return ok && (!values->text.failed || error_memory(err, "writing a chat template"));
+}
+
 bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *values, bool *done,
                                  struct error *err)
 {
@@ -318,8 +330,10 @@ bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *
         ok = error_memory(err, "writing a vocabulary");
     if (ok && document && find_kind(&w)) {
         ok = put_all(&w, values, done, err);
-        if (ok && *done)
+        if (ok && *done) {
             put_ids(model, document, config, values);
+            ok = put_template(model, values, err);
+        }
     }
     free(w.pieces);
     cJSON_Delete(document);

@@ -16,6 +16,12 @@ lancet tensors q8.gguf '*.1.ffn*'
 for model in f f.gguf back; do
     lancet predict $model 'The river Tovik flows through' --top 2
 done
+# the chat template goes along
+echo '[INST] <<SYS>> [/INST]' >f/chat_template.jinja
+lancet convert f chat.gguf --quiet
+lancet convert chat.gguf chat --quiet
+cmp f/chat_template.jinja chat/chat_template.jinja && echo the same template
+lancet generate chat.gguf --chat 'Who?' -n 0 --json | grep '"chat"'
 try lancet convert f f.gguf
 lancet convert f f.gguf --force --quiet
 try lancet convert f folder
