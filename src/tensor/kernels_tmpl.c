@@ -154,32 +154,44 @@ INLINE void dot_shares(dot_pass *const passes[ROWS_MAX], const uint8_t *s, size_
 
 /* ---- products by columns ---- */
 
+/* R stored rows, neighbours, times one or two rows of x; the next R are fetched meanwhile. */
+INLINE void stream_rows(enum kernel_type type, size_t R, size_t M, const uint8_t *s, size_t stride, size_t n,
+                        const float *x, size_t x_stride, float *y, size_t y_stride)
+{
+    size_t size = bytes_of(type), c = 0;
+    VEC a[2 * 4];
+
+    UNROLL for (size_t j = 0; j < M * R; j++) a[j] = vec_all(x[j / R * x_stride + j % R]);
+    for (; c + LANES <= n; c += LANES) {
+        VEC sum[2];
+
+        UNROLL for (size_t j = 0; j < M; j++) sum[j] = vec_load(y + j * y_stride + c);
+        UNROLL for (size_t r = 0; r < R; r++)
+        {
+            VEC row = load(type, s + r * stride + c * size);
+
+            if (c % (LINE / size) == 0)
+                fetch_ahead(s + r * stride + c * size, R * stride);
+            UNROLL for (size_t j = 0; j < M; j++) sum[j] = vec_fma(a[j * R + r], row, sum[j]);
+        }
+        UNROLL for (size_t j = 0; j < M; j++) vec_store(y + j * y_stride + c, sum[j]);
+    }
+    for (; c < n; c++)
+        for (size_t j = 0; j < M; j++)
+            for (size_t r = 0; r < R; r++)
+                y[j * y_stride + c] += x[j * x_stride + r] * load_one(type, s + r * stride + c * size);
+}
+
 /* One or two rows of x against stored rows in the order of memory. */
 INLINE void stream(enum kernel_type type, size_t M, const uint8_t *s, size_t stride, size_t k, size_t n,
                    const float *x, size_t x_stride, float *y, size_t y_stride)
 {
-    size_t size = bytes_of(type);
+    size_t i = 0;
 
-    for (size_t i = 0; i < k; i++, s += stride) {
-        VEC a[2];
-        size_t c = 0;
-
-        UNROLL for (size_t j = 0; j < M; j++) a[j] = vec_all(x[j * x_stride + i]);
-        for (; c + LANES <= n; c += LANES) {
-            VEC row = load(type, s + c * size);
-
-            if (c % (LINE / size) == 0)
-                fetch_ahead(s + c * size, 4 * stride);
-            UNROLL for (size_t j = 0; j < M; j++)
-            {
-                float *to = y + j * y_stride + c;
-                vec_store(to, vec_fma(a[j], row, vec_load(to)));
-            }
-        }
-        for (; c < n; c++)
-            for (size_t j = 0; j < M; j++)
-                y[j * y_stride + c] += x[j * x_stride + i] * load_one(type, s + c * size);
-    }
+    for (; i + 4 <= k; i += 4)
+        stream_rows(type, 4, M, s + i * stride, stride, n, x + i, x_stride, y, y_stride);
+    for (; i < k; i++)
+        stream_rows(type, 1, M, s + i * stride, stride, n, x + i, x_stride, y, y_stride);
 }
 
 INLINE void axpy_tile(enum kernel_type type, size_t M, size_t V, bool fetch, const uint8_t *s, size_t stride,
