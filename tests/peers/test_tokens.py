@@ -390,8 +390,8 @@ def check_line(text, raw, fields, t, added, offsets_comparable, composes):
     placed = [(s, e) for _, s, e in tokens if s is not None]
     if placed and b"".join(raw[s:e] for s, e in placed) != raw:
         return f"ranges {placed[:40]} do not join to the text"
-    # U+0344 becomes two marks, between which the form sorts others: its places are in no order.
-    if offsets_comparable and raw == text.encode() and not (composes and "\u0344" in text):
+    # These become two marks each, between which the form sorts others: their places are in no order.
+    if offsets_comparable and raw == text.encode() and not (composes and set("\u0344\u0f73\u0f75\u0f81") & set(text)):
         starts = [0]
         for c in text:
             starts.append(starts[-1] + len(c.encode()))
