@@ -65,7 +65,7 @@ struct lancet_open_options {
     const volatile sig_atomic_t *cancel; /* non-zero: stop soon; a change in place rolls back */
 };
 
-/* PATH: a Hugging Face folder or a .safetensors file beside its config.json and tokenizer.json. */
+/* PATH: a Hugging Face folder, a .safetensors file beside its config.json and tokenizer, or a .gguf file. */
 LANCET_PUBLIC bool lancet_open(const char *path, const struct lancet_open_options *options,
                                struct lancet_model **out, struct lancet_error *err);
 LANCET_PUBLIC void lancet_close(struct lancet_model *model); /* NULL is fine */
@@ -94,7 +94,7 @@ struct lancet_next {
 };
 
 /* The k tokens that are most likely after the prompt, most likely first. *n of them: fewer only if the
- * vocabulary is. */
+ * vocabulary is. LANCET_UNSUPPORTED: an encoder (BERT) has no next token. */
 LANCET_PUBLIC bool lancet_predict(const struct lancet_model *model, const char *prompt, size_t k,
                                   struct lancet_next *out, size_t *n, struct lancet_error *err);
 

@@ -200,7 +200,7 @@ bool lancet_predict(const struct lancet_model *model, const char *prompt, size_t
     real *logits = memory_array(vocabulary, sizeof *logits);
     struct next_token *next = memory_array(most, sizeof *next);
     bool ok = (logits && next) || error_memory(&e, "predicting");
-    ok = ok && need_tokenizer(model, &e) &&
+    ok = ok && model_can(model->model, ABLE_NEXT, &e) && need_tokenizer(model, &e) &&
          tokenizer_encode(model->tokenizer, prompt, strlen(prompt), true, &tokens, &e);
     ok = ok && (tokens.n || error_set(&e, ERROR_USAGE, "the prompt is empty"));
     ok = ok && last_logits(model, &tokens, logits, &e);
@@ -335,7 +335,8 @@ bool lancet_edit(struct lancet_model *model, const struct lancet_request *reques
                              .layer = how->layer,
                              .seed = how->seed};
     bool ok = (o.method || error_set(&e, ERROR_USAGE, "there is no edit method \"%s\"", how->method)) &&
-              need_tokenizer(model, &e) && requests_read(requests, n, &asked, &e) &&
+              model_can(model->model, ABLE_EDIT, &e) && need_tokenizer(model, &e) &&
+              requests_read(requests, n, &asked, &e) &&
               edit_prepare(&model->context, model->model, model->tokenizer, &asked.all, &o, &edit, &e);
     if (ok && out)
         for (size_t i = 0; i < n; i++)

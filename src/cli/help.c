@@ -96,7 +96,9 @@ bool help_overview(const struct command *const *commands, FILE *out, const struc
         snprintf(status, sizeof status, "%3d", exit_rows[i].status);
         entry(&page, status, 8, exit_rows[i].meaning);
     }
-    str_append(&page.text, "\n'lancet help COMMAND' tells more about one command.\n");
+    str_append(&page.text, "\nMODEL is a Hugging Face folder, a .safetensors or .gguf file, or the name of a "
+                           "model that the\nlocal Hugging Face cache holds (then it is only read).\n"
+                           "'lancet help COMMAND' tells more about one command.\n");
     return page_print(&page, out, err);
 }
 
