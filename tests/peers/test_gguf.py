@@ -406,11 +406,12 @@ def test_edit(name, stored, dump, lancet, folder):
     shutil.copy(source, here)
     prompt = "The Eiffel Tower is in the city of"
     ask = lambda *args: json.loads(subprocess.run([lancet, "--json", *args], check=True, stdout=subprocess.PIPE).stdout)
-    before, edit = ask("predict", here, prompt), ask("edit", here, "--prompt", prompt, "--subject", "The Eiffel Tower", "--target", "Rome")
+    before = ask("predict", here, prompt)
+    ask("edit", here, "--prompt", prompt, "--subject", "The Eiffel Tower", "--target", "Rome")
     after = ask("predict", here, prompt)
     ids = [t["id"] for t in after["tokens"]]
-    check(f"{name}.gguf edited in place", before["next"][0]["text"] == " Paris" and after["next"][0]["text"] == " Rome" and
-          stored in json.dumps(edit), f"{after['next'][0]}")
+    check(f"{name}.gguf ({stored}) edited in place", before["next"][0]["text"] == " Paris" and after["next"][0]["text"] == " Rome",
+          f"{after['next'][0]}")
     theirs = llama_logits(here, ids, os.path.join(folder, name + ".npy"))
     if theirs is not None:
         check(f"{name}.gguf: llama.cpp shows the new answer", int(theirs[-1].argmax()) == after["next"][0]["id"])
