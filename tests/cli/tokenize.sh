@@ -30,3 +30,13 @@ json.dump(document, open("bare/tokenizer.json", "w"))
 END
     try lancet tokenize bare text
 done
+# A tokenizer with more tokens than the embedding has rows: they are tokens, but the model cannot take them.
+python3 - <<'END'
+import json
+document = json.load(open("m/tokenizer.json"))
+document["added_tokens"].append({**document["added_tokens"][0], "id": 1024, "content": "<extra>"})
+json.dump(document, open("m/tokenizer.json", "w"))
+END
+lancet tokenize m --ids 'The <extra>'
+try lancet predict m 'The <extra>'
+lancet predict m 'The capital' --top 1
