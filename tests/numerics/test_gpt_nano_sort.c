@@ -93,7 +93,7 @@ static void convert(char *folder)
         "{\"model_type\":\"gpt2\",\"n_embd\":48,\"n_layer\":3,\"n_head\":3,\"vocab_size\":3,"
         "\"n_positions\":11,\"tie_word_embeddings\":false}";
     cJSON *document = read_json("gpt-nano-sort/gpt-nano-sort-model.json");
-    struct written_tensor tensors[64];
+    struct written_tensor tensors[64] = {0};
     float *data[64];
     size_t n = 0;
 
