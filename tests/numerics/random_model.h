@@ -22,8 +22,8 @@ static inline bool random_model_has(const struct random_model *m, const char *na
     return false;
 }
 
-/* Weights of norms lie around 1, so that no part of the model is silent; all other numbers around 0: of a mixer, which multiplies
- * thrice, larger ones. */
+/* Weights of norms lie around 1, so that no part of the model is silent; all other numbers around 0: of a
+ * mixer, which multiplies thrice, larger ones. */
 static inline void random_model_add(struct random_model *m, const struct model_config *c,
                                     const struct tensor_role *row, const char *name)
 {
@@ -33,7 +33,8 @@ static inline void random_model_add(struct random_model *m, const struct model_c
     bool norm = !in && !strstr(name, "bias") && c->norm != NORM_RMS_PLUS_ONE;
 
     for (size_t i = 0; i < n; i++)
-        data[i] = (float)(norm + (c->scan.state ? 0.5 : 0.2) * random_normal((struct random_key){11, m->n}, i));
+        data[i] =
+            (float)(norm + (c->scan.state ? 0.5 : 0.2) * random_normal((struct random_key){11, m->n}, i));
     ck_assert_uint_lt(m->n, RANDOM_TENSORS);
     m->tensors[m->n] = (struct written_tensor){.data = data, .channels = row->channels};
     snprintf(m->tensors[m->n].name, sizeof m->tensors[m->n].name, "%s", name);
@@ -56,7 +57,8 @@ static inline void random_model_write(const char *config, char *folder)
 
     ck_assert_msg(a && a->read_config(&reader, c), "%s: %s", config, err.text);
     for (size_t i = 0; (row = architecture_row(a, i)); i++)
-        for (size_t l = 0; model_wants(c, row) && !row->stacked && l < (row->role < ROLE_FIRST_OF_LAYER ? 1 : c->n_layers);
+        for (size_t l = 0;
+             model_wants(c, row) && !row->stacked && l < (row->role < ROLE_FIRST_OF_LAYER ? 1 : c->n_layers);
              l++)
             for (size_t item = 0; item < (row->items ? model_dimension(c, row->items) : 1); item++) {
                 ck_assert(architecture_tensor_name(row, a->prefixes[0], l, item, name, sizeof name));
