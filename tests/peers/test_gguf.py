@@ -401,7 +401,7 @@ def test_edit(name, stored, dump, lancet, folder):
     if not real or not os.path.exists(os.path.join(real, name + ".gguf")):
         check(f"{name}.gguf edited # SKIP no LANCET_REAL", True)
         return
-    source, here = os.path.join(real, name + ".gguf"), os.path.join(folder, name, name + ".gguf")
+    source, here = os.path.join(real, name + ".gguf"), os.path.join(folder, name + "-edited", name + ".gguf")
     os.mkdir(os.path.dirname(here))
     shutil.copy(source, here)
     prompt = "The Eiffel Tower is in the city of"
