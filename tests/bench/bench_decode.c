@@ -1,35 +1,9 @@
 /* Seconds of a prompt and of each token after it: bench_decode MODEL THREADS CONTEXT TOKENS RUNS. Prints the
  * best prompt and the best and the median token of RUNS, and how many bytes of weights a token reads in a
  * second beside what the same threads read from memory when they do nothing else. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-#include "memory.h"
-#include "pass.h"
+#include "bench_model.h"
 
 enum { MEMORY_BYTES = 512 << 20, PIECE = 1 << 20 };
-
-static void fail(const struct error *err)
-{
-    fprintf(stderr, "bench_decode: %s\n", err->text);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
 
 /* The head is read whole, of embeddings that are not the head one row. */
 static double bytes_of_token(const struct model *model)
@@ -72,10 +46,10 @@ static double memory_speed(struct pool *pool)
     for (size_t i = 0; i < MEMORY_BYTES / sizeof *numbers; i++)
         numbers[i] = i;
     for (int i = 0; i < 5; i++) {
-        double start = now();
+        double start = bench_now();
 
         pool_run(pool, n_pieces, read_piece, &(struct reading){numbers, sums});
-        best = now() - start < best ? now() - start : best;
+        best = bench_now() - start < best ? bench_now() - start : best;
     }
     free(numbers);
     free(sums);
@@ -89,23 +63,23 @@ static double decode(const struct context *context, const struct model *model, c
     struct place place = {0, prompt->length - 1};
     struct pass *pass;
     struct error err;
-    double start = now(), first;
+    double start = bench_now(), first;
 
     if (!pass_new(context, model, prompt, 1,
                   &(struct pass_options){
                       .keep_cache = true, .capacity = prompt->length + n, .places = &place, .n_places = 1},
                   &pass, &err) ||
         !pass_run(pass, &err) || !pass_logits(pass, &place, 1, logits, &err))
-        fail(&err);
-    first = now() - start;
+        bench_fail(&err);
+    first = bench_now() - start;
     for (size_t i = 0; i < n; i++) {
         uint32_t id = (uint32_t)((i * 104729 + 7) % model->config.vocabulary);
 
-        start = now();
+        start = bench_now();
         place.position++;
         if (!pass_append(pass, &id, &err) || !pass_logits(pass, &place, 1, logits, &err))
-            fail(&err);
-        seconds[i] = now() - start;
+            bench_fail(&err);
+        seconds[i] = bench_now() - start;
     }
     pass_free(pass);
     return first;
@@ -113,10 +87,8 @@ static double decode(const struct context *context, const struct model *model, c
 
 int main(int argc, char **argv)
 {
-    struct context context = {.fs = fs_real()};
-    struct checkpoint *checkpoint;
-    struct model *model;
-    struct error err;
+    struct bench_model opened;
+    const struct model *model;
     size_t length, n, runs;
     uint32_t *ids;
     real *logits;
@@ -127,31 +99,28 @@ int main(int argc, char **argv)
     length = strtoul(argv[3], NULL, 10);
     n = strtoul(argv[4], NULL, 10);
     runs = strtoul(argv[5], NULL, 10);
-    if (!pool_new((unsigned)strtoul(argv[2], NULL, 10), &context.pool, &err) ||
-        !checkpoint_open(&context, argv[1], &(struct checkpoint_options){0}, &checkpoint, &err) ||
-        !model_open(&context, checkpoint, &model, &err))
-        fail(&err);
+    bench_open(argv[1], argv[2], &opened);
+    model = opened.model;
     ids = memory_array(length, sizeof *ids);
     logits = memory_array(model->config.vocabulary, sizeof *logits);
     seconds = memory_array(n * runs, sizeof *seconds);
     for (size_t i = 0; i < length; i++)
         ids[i] = (uint32_t)((i * 7919 + 13) % model->config.vocabulary);
     for (size_t i = 0; i < runs; i++) {
-        double first = decode(&context, model, &(struct sequence){ids, length}, n, logits, seconds + i * n);
+        double first =
+            decode(&opened.context, model, &(struct sequence){ids, length}, n, logits, seconds + i * n);
 
         prompt = first < prompt ? first : prompt;
     }
-    qsort(seconds, n * runs, sizeof *seconds, by_size);
+    qsort(seconds, n * runs, sizeof *seconds, bench_by_size);
     bytes = bytes_of_token(model);
-    memory = memory_speed(context.pool);
+    memory = memory_speed(opened.context.pool);
     printf("prompt %.4f s, token best %.3f median %.3f ms, %.1f MB a token: %.2f GB/s of %.2f\n", prompt,
            1e3 * seconds[0], 1e3 * seconds[n * runs / 2], bytes / 1e6, bytes / seconds[n * runs / 2] / 1e9,
            memory / 1e9);
     free(ids);
     free(logits);
     free(seconds);
-    model_close(model);
-    checkpoint_close(checkpoint);
-    pool_free(context.pool);
+    bench_close(&opened);
     return 0;
 }

@@ -1,33 +1,7 @@
 /* Seconds of one forward: bench_forward MODEL THREADS TOKENS RUNS. Prints the best and the median of RUNS,
  * with the logits of the last token only and with those of every token; the same work that bench_forward.py
  * gives to transformers. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-#include "memory.h"
-#include "pass.h"
-
-static void fail(const struct error *err)
-{
-    fprintf(stderr, "bench_forward: %s\n", err->text);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
+#include "bench_model.h"
 
 static void bench(const char *name, const struct context *context, const struct model *model,
                   const struct sequence *prompt, size_t n_places, const struct place *places, real *logits,
@@ -39,15 +13,15 @@ static void bench(const char *name, const struct context *context, const struct 
 
     if (!pass_new(context, model, prompt, 1, &(struct pass_options){.places = places, .n_places = n_places},
                   &pass, &err))
-        fail(&err);
+        bench_fail(&err);
     for (size_t i = 0; i < runs; i++) {
-        double start = now();
+        double start = bench_now();
 
         if (!pass_run(pass, &err) || !pass_logits(pass, places, n_places, logits, &err))
-            fail(&err);
-        seconds[i] = now() - start;
+            bench_fail(&err);
+        seconds[i] = bench_now() - start;
     }
-    qsort(seconds, runs, sizeof *seconds, by_size);
+    qsort(seconds, runs, sizeof *seconds, bench_by_size);
     printf("%s best %.4f median %.4f s, workspace %.1f MB\n", name, seconds[0], seconds[runs / 2],
            (double)pass_bytes(pass) / 1e6);
     fflush(stdout);
@@ -57,11 +31,9 @@ static void bench(const char *name, const struct context *context, const struct 
 
 int main(int argc, char **argv)
 {
-    struct context context = {.fs = fs_real()};
-    struct checkpoint *checkpoint;
-    struct model *model;
+    struct bench_model opened;
+    const struct model *model;
     struct sequence prompt;
-    struct error err;
     size_t n, runs, vocabulary;
     uint32_t *ids;
     struct place *places;
@@ -71,10 +43,8 @@ int main(int argc, char **argv)
         return 2;
     n = strtoul(argv[3], NULL, 10);
     runs = strtoul(argv[4], NULL, 10);
-    if (!pool_new((unsigned)strtoul(argv[2], NULL, 10), &context.pool, &err) ||
-        !checkpoint_open(&context, argv[1], &(struct checkpoint_options){0}, &checkpoint, &err) ||
-        !model_open(&context, checkpoint, &model, &err))
-        fail(&err);
+    bench_open(argv[1], argv[2], &opened);
+    model = opened.model;
     vocabulary = model->config.vocabulary;
     ids = memory_array(n, sizeof *ids);
     places = memory_array(n, sizeof *places);
@@ -84,13 +54,11 @@ int main(int argc, char **argv)
         places[i] = (struct place){0, n - 1 - i};
     }
     prompt = (struct sequence){ids, n};
-    bench("last", &context, model, &prompt, 1, places, logits, runs);
-    bench("all", &context, model, &prompt, n, places, logits, runs);
+    bench("last", &opened.context, model, &prompt, 1, places, logits, runs);
+    bench("all", &opened.context, model, &prompt, n, places, logits, runs);
     free(ids);
     free(places);
     free(logits);
-    model_close(model);
-    checkpoint_close(checkpoint);
-    pool_free(context.pool);
+    bench_close(&opened);
     return 0;
 }

@@ -1,39 +1,19 @@
 /* Seconds of one step of the search for a target vector: bench_resume MODEL THREADS LAYER STEPS. Seven
  * sequences as an edit has them (six contexts and the KL row), restarted in the middle: pass_resume, logits,
  * pass_backward. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-#include "memory.h"
-#include "pass.h"
+#include "bench_model.h"
 
 enum { N = 7, LONGEST = 24, AFTER = 5 };
 
-static void fail(const struct error *err)
-{
-    fprintf(stderr, "bench_resume: %s\n", err->text);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 int main(int argc, char **argv)
 {
-    struct context context = {.fs = fs_real()};
+    struct bench_model opened;
     struct sequence sequences[N];
     struct place places[N];
     size_t from[N], steps, vocabulary, width;
     uint32_t ids[N][LONGEST];
     double start, first, best[3] = {1e9, 1e9, 1e9};
-    struct checkpoint *checkpoint;
-    struct model *model;
+    const struct model *model;
     struct pass *pass;
     struct error err;
     real *logits, *gradient, *add;
@@ -41,10 +21,8 @@ int main(int argc, char **argv)
     if (argc != 5)
         return 2;
     steps = strtoul(argv[4], NULL, 10);
-    if (!pool_new((unsigned)strtoul(argv[2], NULL, 10), &context.pool, &err) ||
-        !checkpoint_open(&context, argv[1], &(struct checkpoint_options){0}, &checkpoint, &err) ||
-        !model_open(&context, checkpoint, &model, &err))
-        fail(&err);
+    bench_open(argv[1], argv[2], &opened);
+    model = opened.model;
     vocabulary = model->config.vocabulary;
     width = model->config.width;
     for (size_t s = 0; s < N; s++) {
@@ -59,8 +37,8 @@ int main(int argc, char **argv)
     logits = memory_array(N, vocabulary * sizeof *logits);
     gradient = memory_array(N, width * sizeof *gradient);
     add = memory_zeroed(width, sizeof *add);
-    start = now();
-    if (!pass_new(&context, model, sequences, N,
+    start = bench_now();
+    if (!pass_new(&opened.context, model, sequences, N,
                   &(struct pass_options){.resumable = true,
                                          .resume_layer = strtoul(argv[3], NULL, 10),
                                          .from = from,
@@ -68,20 +46,20 @@ int main(int argc, char **argv)
                                          .n_places = N},
                   &pass, &err) ||
         !pass_run(pass, &err))
-        fail(&err);
-    first = now() - start;
+        bench_fail(&err);
+    first = bench_now() - start;
     for (size_t i = 0; i < steps; i++) {
-        double t[4] = {now()};
+        double t[4] = {bench_now()};
 
         if (!pass_resume(pass, add, from, &err))
-            fail(&err);
-        t[1] = now();
+            bench_fail(&err);
+        t[1] = bench_now();
         if (!pass_logits(pass, places, N, logits, &err))
-            fail(&err);
-        t[2] = now();
+            bench_fail(&err);
+        t[2] = bench_now();
         if (!pass_backward(pass, places, N, logits, from, gradient, &err))
-            fail(&err);
-        t[3] = now();
+            bench_fail(&err);
+        t[3] = bench_now();
         for (size_t k = 0; k < 3; k++)
             best[k] = t[k + 1] - t[k] < best[k] ? t[k + 1] - t[k] : best[k];
     }
@@ -92,8 +70,6 @@ int main(int argc, char **argv)
     free(logits);
     free(gradient);
     free(add);
-    model_close(model);
-    checkpoint_close(checkpoint);
-    pool_free(context.pool);
+    bench_close(&opened);
     return 0;
 }
