@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { MOST_KERNEL = 64, MOST_STATE = 1024 }; /* scan.c */
-
 /* A number, or "auto": a sixteenth of the width. */
 static bool read_rank(struct config_reader *reader, struct model_config *out)
 {
@@ -25,8 +23,8 @@ static bool read_config(struct config_reader *reader, struct model_config *out)
         !config_size_or(reader, "num_hidden_layers", CONFIG_MAX_LAYERS, 32, &out->n_layers) ||
         !config_size_or(reader, "vocab_size", CONFIG_MAX_VOCABULARY, 50280, &out->vocabulary) ||
         !config_size_or(reader, "expand", CONFIG_MAX_FF / out->width, 2, &expand) ||
-        !config_size_or(reader, "state_size", MOST_STATE, 16, &out->scan.state) ||
-        !config_size_or(reader, "conv_kernel", MOST_KERNEL, 4, &out->scan.kernel) ||
+        !config_size_or(reader, "state_size", CONFIG_MAX_SCAN_STATE, 16, &out->scan.state) ||
+        !config_size_or(reader, "conv_kernel", CONFIG_MAX_SCAN_KERNEL, 4, &out->scan.kernel) ||
         !read_rank(reader, out) || !config_activation(reader, "hidden_act", "silu", &out->activation) ||
         !config_number_or(reader, "layer_norm_epsilon", 1e-5, &out->norm_eps) ||
         !config_feature_or(reader, "use_bias", false, FEATURE_MLP_BIAS, out) ||

@@ -46,6 +46,8 @@ enum {
     CONFIG_MAX_CONTEXT = 1 << 26,
     CONFIG_MAX_LONG_FACTORS = 256,
     CONFIG_MAX_EXPERTS = 1024,
+    CONFIG_MAX_SCAN_KERNEL = 64,
+    CONFIG_MAX_SCAN_STATE = 1024,
     CONFIG_NO_ROPE = 255 /* in rope_of: the layer has none */
 };
 

@@ -29,7 +29,7 @@
 #include "forward.h"
 #include "pass_state.h"
 
-enum { CHANNELS_OF_A_TASK = 32, MOST_KERNEL = 64, MOST_STATE = 1024 };
+enum { CHANNELS_OF_A_TASK = 32 };
 
 size_t scan_state_size(const struct model_config *config)
 {
@@ -85,7 +85,7 @@ static void convolve(const struct scan_job *job, const struct channels *of, size
     const struct model_config *c = &pass->model->config;
     size_t k = c->scan.kernel, d = c->ff;
     const real *bias = pass_vector(pass, job->layer, ROLE_SCAN_CONV_BIAS);
-    real w[MOST_KERNEL], seen[MOST_KERNEL] = {0};
+    real w[CONFIG_MAX_SCAN_KERNEL], seen[CONFIG_MAX_SCAN_KERNEL] = {0};
     real *tail = of->state + channel * (c->scan.state + k - 1) + c->scan.state;
 
     weight_rows(pass_weight(pass, job->layer, ROLE_SCAN_CONV), channel, 1, w);
@@ -181,7 +181,8 @@ static void scan(const struct scan_job *job, const struct channels *of, size_t c
     const struct pass *pass = job->pass;
     size_t s = pass->model->config.scan.state, d = pass->model->config.ff;
     double skip = (double)pass_vector(pass, job->layer, ROLE_SCAN_SKIP)[channel];
-    real decay[MOST_STATE], h[MOST_STATE], *state = begin_channel(job, of, channel, decay, h);
+    real decay[CONFIG_MAX_SCAN_STATE], h[CONFIG_MAX_SCAN_STATE],
+        *state = begin_channel(job, of, channel, decay, h);
 
     for (size_t t = of->row; t < of->row + of->n_rows; t++) {
         struct moment m = moment_of(job, channel, t);
@@ -316,8 +317,8 @@ static void scan_channel_backward(const struct scan_job *job, const struct chann
                                   real *history)
 {
     size_t s = job->pass->model->config.scan.state;
-    real decay[MOST_STATE];
-    double g[MOST_STATE] = {0};
+    real decay[CONFIG_MAX_SCAN_STATE];
+    double g[CONFIG_MAX_SCAN_STATE] = {0};
 
     begin_channel(job, of, channel, decay, history);
     for (size_t i = 0; i < of->n_rows; i++) {
@@ -370,7 +371,7 @@ static void convolve_backward(const struct scan_job *job, const struct channels 
 {
     const struct pass *pass = job->pass;
     size_t k = pass->model->config.scan.kernel, d = pass->model->config.ff;
-    real w[MOST_KERNEL];
+    real w[CONFIG_MAX_SCAN_KERNEL];
 
     weight_rows(pass_weight(pass, job->layer, ROLE_SCAN_CONV), channel, 1, w);
     for (size_t i = 0; i < of->n_rows; i++) {
