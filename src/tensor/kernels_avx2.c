@@ -9,45 +9,11 @@
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define VEC __m256
+#define MM(NAME) _mm256_##NAME
 #define TABLE "avx2"
 #define BYTE_UNIT 0x1p24f
 
 enum { LANES = 8 };
-
-INLINE VEC vec_zero(void)
-{
-    return _mm256_setzero_ps();
-}
-
-INLINE VEC vec_all(float value)
-{
-    return _mm256_set1_ps(value);
-}
-
-INLINE VEC vec_load(const void *p)
-{
-    return _mm256_loadu_ps(p);
-}
-
-INLINE void vec_store(float *p, VEC a)
-{
-    _mm256_storeu_ps(p, a);
-}
-
-INLINE VEC vec_add(VEC a, VEC b)
-{
-    return _mm256_add_ps(a, b);
-}
-
-INLINE VEC vec_mul(VEC a, VEC b)
-{
-    return _mm256_mul_ps(a, b);
-}
-
-INLINE VEC vec_fma(VEC a, VEC b, VEC c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
 
 INLINE float vec_sum(VEC a)
 {

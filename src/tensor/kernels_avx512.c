@@ -7,45 +7,11 @@
 #define TARGET __attribute__((target("avx2,fma,f16c,avx512f")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define VEC __m512
+#define MM(NAME) _mm512_##NAME
 #define TABLE "avx512"
 #define BYTE_UNIT 1.0f
 
 enum { LANES = 16 };
-
-INLINE VEC vec_zero(void)
-{
-    return _mm512_setzero_ps();
-}
-
-INLINE VEC vec_all(float value)
-{
-    return _mm512_set1_ps(value);
-}
-
-INLINE VEC vec_load(const void *p)
-{
-    return _mm512_loadu_ps(p);
-}
-
-INLINE void vec_store(float *p, VEC a)
-{
-    _mm512_storeu_ps(p, a);
-}
-
-INLINE VEC vec_add(VEC a, VEC b)
-{
-    return _mm512_add_ps(a, b);
-}
-
-INLINE VEC vec_mul(VEC a, VEC b)
-{
-    return _mm512_mul_ps(a, b);
-}
-
-INLINE VEC vec_fma(VEC a, VEC b, VEC c)
-{
-    return _mm512_fmadd_ps(a, b, c);
-}
 
 INLINE float vec_sum(VEC a)
 {

@@ -1,10 +1,13 @@
 /* The loops of every table but the portable one, over vectors of LANES floats. The file that includes this
  * one has defined TARGET (the attribute of its functions), INLINE, VEC, LANES, TABLE (its name) and
  *
- *     vec_zero() vec_all(float) vec_load(p) vec_store(p, a) vec_add(a, b) vec_mul(a, b) vec_sum(a)
+ *     vec_zero() vec_all(float) vec_load(p) vec_store(p, a) vec_add(a, b) vec_mul(a, b)
  *     vec_fma(a, b, c)                 a b + c
+ *     vec_sum(a)                       of its LANES
  *     vec_of_bf16(p) vec_of_f16(p)     LANES stored elements
  *     vec_of_bytes(q, v)               v-th LANES of 16 signed bytes, times BYTE_UNIT, a power of two
+ *
+ * of which the first seven come from here where a vector is one register: MM(name) is its intrinsic.
  *
  * Loops of a known number of steps are unrolled, and what is INLINE gets constants for type, M and R, so that
  * sums stay in registers. */
@@ -16,6 +19,43 @@
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#ifdef MM
+INLINE VEC vec_zero(void)
+{
+    return MM(setzero_ps)();
+}
+
+INLINE VEC vec_all(float value)
+{
+    return MM(set1_ps)(value);
+}
+
+INLINE VEC vec_load(const void *p)
+{
+    return MM(loadu_ps)(p);
+}
+
+INLINE void vec_store(float *p, VEC a)
+{
+    MM(storeu_ps)(p, a);
+}
+
+INLINE VEC vec_add(VEC a, VEC b)
+{
+    return MM(add_ps)(a, b);
+}
+
+INLINE VEC vec_mul(VEC a, VEC b)
+{
+    return MM(mul_ps)(a, b);
+}
+
+INLINE VEC vec_fma(VEC a, VEC b, VEC c)
+{
+    return MM(fmadd_ps)(a, b, c);
+}
 #endif
 
 /* How the loops use the 16 vector registers, and why.
