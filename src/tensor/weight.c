@@ -377,9 +377,9 @@ static bool plan(struct product *p, bool parts_allowed)
     return true;
 }
 
-static bool run_product(struct product *p, bool parts_allowed)
+static bool run_with_parts(struct product *p)
 {
-    if (!plan(p, parts_allowed))
+    if (!plan(p, true))
         return false;
     pool_run(p->pool, p->n_tasks, p->task, p);
     if (p->n_parts > 1)
@@ -471,6 +471,21 @@ static void factor_task(void *user, size_t row, unsigned worker)
     }
 }
 
+/* What the factors of an overlay add to y [m, n]: to x W^T forward, to dy W backward. */
+static void add_factors(const struct context *context, const struct weight *w,
+                        const struct overlay_entry *entry, bool forward, const real *x, size_t m, real *y)
+{
+    struct factors f = factors_of(w, entry);
+    struct factor_product p =
+        forward ? (struct factor_product){x,   y,   w->out,  w->in, f.rank, f.b_stride, f.a_stride,
+                                          f.b, f.a, f.scale, 0,     w->run, w->step}
+                : (struct factor_product){x,   y,   w->in,   w->out, f.rank, f.a_stride, f.b_stride,
+                                          f.a, f.b, f.scale, w->run, 0,      w->step};
+
+    if (f.rank)
+        pool_run(context->pool, m, factor_task, &p);
+}
+
 static void several_task(void *user, size_t task, unsigned worker)
 {
     struct product *p = user;
@@ -484,6 +499,7 @@ void weight_matmul_several(const struct context *context, const struct weight_pr
                            const real *x, size_t m)
 {
     struct product plans[WEIGHT_PRODUCTS_MAX];
+    const struct overlay_entry *entries[WEIGHT_PRODUCTS_MAX];
     size_t n_tasks = 0;
 
     assert(n <= WEIGHT_PRODUCTS_MAX);
@@ -491,7 +507,8 @@ void weight_matmul_several(const struct context *context, const struct weight_pr
         const struct weight *w = products[i].weight;
         struct product *p = &plans[i];
 
-        *p = product_of(context, w, overlay_find(w->overlay, w->tensor), true);
+        entries[i] = overlay_find(w->overlay, w->tensor);
+        *p = product_of(context, w, entries[i], true);
         p->x = x;
         p->m = m;
         p->y = products[i].y;
@@ -500,15 +517,8 @@ void weight_matmul_several(const struct context *context, const struct weight_pr
         n_tasks += p->n_tasks;
     }
     pool_run(context->pool, n_tasks, several_task, plans);
-    for (size_t i = 0; i < n; i++) {
-        const struct weight *w = products[i].weight;
-        struct factors f = factors_of(w, overlay_find(w->overlay, w->tensor));
-
-        if (f.rank)
-            pool_run(context->pool, m, factor_task,
-                     &(struct factor_product){x, products[i].y, w->out, w->in, f.rank, f.b_stride, f.a_stride,
-                                              f.b, f.a, f.scale, 0, w->run, w->step});
-    }
+    for (size_t i = 0; i < n; i++)
+        add_factors(context, products[i].weight, entries[i], true, x, m, products[i].y);
 }
 
 void weight_matmul(const struct context *context, const struct weight *w, const real *bias, const real *x,
@@ -522,18 +532,14 @@ bool weight_matmul_transposed(const struct context *context, const struct weight
 {
     const struct overlay_entry *entry = overlay_find(w->overlay, w->tensor);
     struct product p = product_of(context, w, entry, false);
-    struct factors f = factors_of(w, entry);
 
     p.x = dy;
     p.m = m;
     p.y = dx;
     p.accumulate = accumulate;
-    if (!run_product(&p, true))
+    if (!run_with_parts(&p))
         return error_memory(err, "multiplying by a transposed weight");
-    if (f.rank)
-        pool_run(context->pool, m, factor_task,
-                 &(struct factor_product){dy, dx, w->in, w->out, f.rank, f.a_stride, f.b_stride, f.a, f.b,
-                                          f.scale, w->run, 0, w->step});
+    add_factors(context, w, entry, false, dy, m, dx);
     return true;
 }
 
