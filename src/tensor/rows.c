@@ -157,18 +157,17 @@ bool rows_quantisable(enum dtype dtype)
     return rows_writable(dtype) || ((unsigned)dtype < DTYPE_COUNT && converters[dtype].write_block);
 }
 
-/* By the inner loops of this processor, where the type has any; they give the same bits. */
-static void read_block(enum dtype dtype, const uint8_t *p, real *out)
+/* A block by the inner loop of this processor, where the type has one; they give the same bits. */
+static void read_block(void (*widen)(const void *src, size_t n, real *dst), quant_read *read,
+                       const uint8_t *p, size_t n, real *out)
 {
-    enum kernel_type kernel = kernel_type_of(dtype);
-    size_t n = dtype_facts(dtype)->block_elements;
     float block[QUANT_LARGEST_BLOCK];
 
-    if (kernel != KERNEL_TYPES) {
-        kernels_best()->widen[kernel](p, n, out);
+    if (widen) {
+        widen(p, n, out);
         return;
     }
-    converters[dtype].read_block(p, block);
+    read(p, block);
     for (size_t i = 0; i < n; i++)
         out[i] = (real)block[i];
 }
@@ -177,12 +176,15 @@ static void read_block(enum dtype dtype, const uint8_t *p, real *out)
 #define READ_BLOCKS(TYPE)                                                                                    \
     do {                                                                                                     \
         const struct dtype_facts *facts = dtype_facts(dtype);                                                \
+        enum kernel_type kernel = kernel_type_of(dtype);                                                     \
+        void (*widen)(const void *, size_t, real *) =                                                        \
+            kernel == KERNEL_TYPES ? NULL : kernels_best()->widen[kernel];                                   \
         size_t skip = at % facts->block_elements, done = 0;                                                  \
         real block[QUANT_LARGEST_BLOCK];                                                                     \
         p += at / facts->block_elements * (facts->block_bits / 8);                                           \
         for (; done < n; p += facts->block_bits / 8, skip = 0) {                                             \
             size_t whole = facts->block_elements - skip, wanted = n - done < whole ? n - done : whole;       \
-            read_block(dtype, p, block);                                                                     \
+            read_block(widen, converters[dtype].read_block, p, facts->block_elements, block);                \
             for (size_t i = 0; i < wanted; i++)                                                              \
                 dst[done + i] = (TYPE)block[skip + i];                                                       \
             done += wanted;                                                                                  \
