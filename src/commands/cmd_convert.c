@@ -207,8 +207,7 @@ static void blame_source(const struct job *job, struct error *err)
     const char *why = strstr(err->text, "\": ");
     char text[sizeof err->text];
     snprintf(text, sizeof text, "%s", why ? why + 3 : err->text);
-    error_set(err, ERROR_UNSUPPORTED, "%s: a GGUF of type %s cannot say what it is like: %s",
-              quote(job->model->checkpoint->path).text, job->model->architecture->model_type, text);
+    gguf_metadata_refuse(job->model, text, err);
 }
 
 /* What was written, opened as any model is: every tensor there, and the config the same. */

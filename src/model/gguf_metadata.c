@@ -219,6 +219,12 @@ static const char *layers_differ(const struct model_config *a, const struct mode
     return NULL;
 }
 
+bool gguf_metadata_refuse(const struct model *source, const char *what, struct error *err)
+{
+    return error_set(err, ERROR_UNSUPPORTED, "%s: a GGUF of type %s cannot say what it is like: %s",
+                     quote(source->checkpoint->path).text, source->architecture->model_type, what);
+}
+
 bool gguf_metadata_check(const struct model *source, const struct model *written, struct error *err)
 {
     const struct model_config *a = &source->config, *b = &written->config;
@@ -252,9 +258,7 @@ bool gguf_metadata_check(const struct model *source, const struct model *written
             differs = numbers[i].name;
     if (!differs)
         differs = layers_differ(a, b);
-    return !differs ||
-           error_set(err, ERROR_UNSUPPORTED, "%s: a GGUF of type %s cannot say what it is like: %s",
-                     quote(source->checkpoint->path).text, source->architecture->model_type, differs);
+    return !differs || gguf_metadata_refuse(source, differs, err);
 }
 
 bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_values *values,

@@ -11,6 +11,8 @@ bool gguf_metadata_put(const struct model *model, enum dtype dtype, struct gguf_
 /* Whether what was written, opened, is the same model: ERROR_UNSUPPORTED names what a GGUF of its
  * architecture cannot say (a scale, windows of layers, rope scaling). */
 bool gguf_metadata_check(const struct model *source, const struct model *written, struct error *err);
+/* That refusal; returns false. */
+bool gguf_metadata_refuse(const struct model *source, const char *what, struct error *err);
 /* The vocabulary, merges and special tokens of its tokenizer.json (BPE, of bytes or of characters with bytes
  * in reserve), and its chat template: *done is false when it has no tokenizer, or one of another kind. */
 bool gguf_metadata_put_tokenizer(const struct model *model, struct gguf_values *values, bool *done,
